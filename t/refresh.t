@@ -20,7 +20,7 @@ use JSON::PP ();
 my ($true, $false) = (JSON::PP::true, JSON::PP::false);
 my $rounds = $ENV{AT_SANITIZE} ? 100 : 1000;
 
-my $s = start(issuer_conf(main => 'refresh_token grace=10s;') . <<'CONF' . api_conf() . '    }',
+my $s = start(issuer_conf(main => 'refresh_token grace=10s per_minute=100000;') . <<'CONF' . api_conf() . '    }',
     %%ISSUER quick: issuer https://quick.example; signing_key %%DIR%%/old.pem kid=old;
         access_token expires=10m cookie=at;
         refresh_token grace=0 expires=15m length=64 cookie=rt path=/quick/token;%%

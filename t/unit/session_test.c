@@ -7,7 +7,8 @@
  *
  * Requirements: refresh, refresh-after-change, session-persistence,
  *   refresh-reuse, refresh-expiry, logout, no-secrets-in-logs, refresh-race,
- *   refresh-crash, allocation-points.
+ *   refresh-crash, allocation-points, session-limits, session-group,
+ *   removed-refresh-token, session-database-full.
  */
 
 #define _GNU_SOURCE             /* pwritev(), RTLD_NEXT */
@@ -26,7 +27,7 @@
 
 #include <lmdb.h>
 
-#include "core/session/at_session.h"
+#include "core/session/at_session_token.h"
 #include "core/session/at_token_use.h"
 #include "dir.h"
 #define FAIL_PROCESS
@@ -52,11 +53,13 @@
 #define USED       AT_SESSION_USED
 #define REUSED     AT_SESSION_REUSED
 #define REVOKED    AT_SESSION_REVOKED
+#define LIMITED    AT_SESSION_LIMITED
 #define FAILED     AT_SESSION_FAILED
 
 
 static const at_state_key_t  key = { { 1, 2, 3, 4, 5 } };
 
+static at_session_limits_t   limits = { GRACE, 1000000, 1000000 };
 static at_session_db_t      *sessions;
 static at_error_t            err;       /* of the last call that failed */
 
@@ -159,11 +162,14 @@ pair(const char *refresh, const char *access, int64_t now)
 static at_session_e
 begin(const char *refresh, const char *access, int64_t now)
 {
-    at_session_t             session = { at_str("jane"), at_str("main"),
-                                         "mark" };
+    at_session_t             session = { .user = at_str("jane"),
+                                         .issuer = at_str("main"),
+                                         .user_tag = "mark" };
     at_session_token_pair_t  first = pair(refresh, access, now);
 
-    return at_session_create(sessions, &session, &first, now, &err);
+    (void) at_session_set_id(&session);
+
+    return at_session_create(sessions, &session, &first, &limits, now, &err);
 }
 
 
@@ -174,8 +180,8 @@ rotate(const char *refresh, const char *next, int64_t now)
     at_session_copy_t        copy;
     at_session_token_pair_t  successor = pair(next, "access", now);
 
-    result = at_session_rotate(sessions, str(refresh), &successor, &copy, now,
-                               GRACE, &err);
+    result = at_session_rotate(sessions, str(refresh), &successor, &limits,
+                               &copy, now, &err);
 
     (void) snprintf(repeated, sizeof(repeated), "%s %s",
                     copy.refresh != NULL ? copy.refresh : "",
@@ -231,7 +237,8 @@ find(const char *refresh, int64_t now)
     char          buf[AT_SESSION_BUF_SIZE];
     at_session_t  session;
 
-    return at_session_find(sessions, &session, buf, str(refresh), now, &err);
+    return at_session_find(sessions, &session, buf, str(refresh), &limits,
+                           now, &err);
 }
 
 
@@ -240,7 +247,7 @@ clean_all(int64_t now)
 {
     int  n, sum = 0;
 
-    while ((n = at_session_db_clean(sessions, now, 3, &err)) > 0) {
+    while ((n = at_session_db_clean(sessions, now, now, 3, &err)) > 0) {
         sum += n;
     }
 
@@ -263,7 +270,8 @@ test_life(void)
 
     open_sessions("life");
     is_int(begin("r0", "a0", NOW), OK, "login");
-    is_int(at_session_find(sessions, &session, buf, at_str("r0"), NOW, &err),
+    is_int(at_session_find(sessions, &session, buf, at_str("r0"), &limits, NOW,
+                           &err),
            OK, "a new refresh token is found");
     is_bytes(session.user, at_str("jane"), "the session names the user");
     is_bytes(session.issuer, at_str("main"), "the session names the issuer");
@@ -424,22 +432,18 @@ test_logout(void)
 static void
 test_no_grace(void)
 {
-    at_session_copy_t        copy;
-    at_session_token_pair_t  next = pair("r1", "a1", NOW);
-
+    limits.grace = 0;
     open_sessions("no-grace");
     (void) begin("r0", "a0", NOW);
 
-    is_int(at_session_rotate(sessions, at_str("r0"), &next, &copy, NOW, 0,
-                             &err), OK, "without a grace: the first use");
-    is_int(at_session_rotate(sessions, at_str("r0"), &next, &copy, NOW - 1, 0,
-                             &err), USED,
+    is_int(rotate("r0", "r1", NOW), OK, "without a grace: the first use");
+    is_int(rotate("r0", "r1", NOW - 1), USED,
            "without a grace: a use of a process whose clock is behind");
-    ok(copy.refresh == NULL && copy.access == NULL, "it gets no pair");
+    is_str(repeated, " ", "it gets no pair");
     is_int(find("r1", NOW), OK, "the session remains");
-    is_int(at_session_rotate(sessions, at_str("r0"), &next, &copy, NOW, 0,
-                             &err), REUSED, "without a grace: a second use");
+    is_int(rotate("r0", "r1", NOW), REUSED, "without a grace: a second use");
 
+    limits.grace = GRACE;
     at_session_db_close(sessions);
 }
 
@@ -459,14 +463,14 @@ test_old_access(void)
     for (when = NOW; when <= NOW + HALF_HOUR; when += HALF_HOUR) {
         (void) begin("r0", "a0", when);
         next = pair("r1", "a1", when);
-        (void) at_session_rotate(sessions, at_str("r0"), &next, &copy, when,
-                                 GRACE, &err);
+        (void) at_session_rotate(sessions, at_str("r0"), &next, &limits,
+                                 &copy, when, &err);
         next = pair("r2", "a2", when + 1);
-        (void) at_session_rotate(sessions, at_str("r1"), &next, &copy,
-                                 when + 1, GRACE, &err);
+        (void) at_session_rotate(sessions, at_str("r1"), &next, &limits,
+                                 &copy, when + 1, &err);
         next = pair("r3", "a2", when + 2);
-        (void) at_session_rotate(sessions, at_str("r2"), &next, &copy,
-                                 when + 2, GRACE, &err);
+        (void) at_session_rotate(sessions, at_str("r2"), &next, &limits,
+                                 &copy, when + 2, &err);
 
         is_int(at_session_find_by_access(sessions, &session, buf, &expires,
                                          at_str("a0"), when, &err), OK,
@@ -511,30 +515,31 @@ test_clean(void)
     (void) begin("s0", "a0", NOW + DAY / 2);
 
     is_int(clean_all(NOW), 0, "cleaning removes nothing that is valid");
-    is_int(clean_all(NOW + HALF_HOUR), 1,
-           "cleaning visits an expired access token");
+    is_int(clean_all(NOW + HALF_HOUR), 0,
+           "cleaning keeps the two latest access tokens");
     is_int(rotate("r0", "x", NOW + DAY / 2), REPEATED,
            "cleaning keeps a pair until the end of the grace period");
-    is_int(clean_all(NOW + DAY / 2 + GRACE), 1, "cleaning removes it then");
-    is_int(rotate("r0", "x", NOW + DAY / 2), USED,
-           "a removed pair is not repeated");
-    is_int(clean_all(NOW + DAY), 4,
-           "cleaning visits a refresh token, two access tokens and the "
-           "expiry of the session");
+    is_int(at_session_db_clean(sessions, NOW + DAY / 2 + GRACE, NOW, 9, &err),
+           1, "cleaning removes it then, with the used token");
+    is_int(clean_all(NOW + DAY), 1,
+           "cleaning visits the session, which a refresh has extended");
     is_int(find("r0", NOW), UNKNOWN, "a removed refresh token is not found");
     is_int(rotate("r1", "r2", NOW + DAY), OK,
            "the session remains as long as its last token");
     is_int(find("s0", NOW + DAY), OK, "another session remains");
 
-    is_int(clean_all(NOW + 10 * DAY) > 4, 1,
-           "cleaning removes all expired records");
+    is_int(at_session_db_clean(sessions, NOW + 10 * DAY, NOW + DAY, 9, &err),
+           1, "cleaning removes a used token, but no session before its time");
+    is_int(clean_all(NOW + 10 * DAY), 2,
+           "cleaning removes all expired sessions");
     is_int(clean_all(NOW + 1000 * DAY), 0, "a second run finds nothing");
     is_int(rotate("r2", "r3", NOW + DAY), UNKNOWN, "the session is removed");
 
     for (i = 0; i < 600; i++) {
         name = numbered("n", i);
         wrong += begin(name, name, NOW + i * DAY) != OK;
-        wrong += at_session_db_clean(sessions, NOW + i * DAY, 100, &err) < 0;
+        wrong += at_session_db_clean(sessions, NOW + i * DAY, NOW + i * DAY,
+                                     100, &err) < 0;
     }
 
     is_int(wrong, 0, "600 logins in 600 days with cleaning succeed");
@@ -552,7 +557,7 @@ test_full(void)
     int          i, n, rounds;
     const char  *name;
 
-    map_size = 3 * 1024 * 1024;
+    map_size = 4 * 1024 * 1024;
     open_sessions("full");
     map_size = 0;
 
@@ -566,14 +571,293 @@ test_full(void)
 
     is_int(i > 100 && i < 10000, 1, "the database is full after %d logins", i);
     is_int(find("100", NOW), OK, "sessions in a full database remain valid");
+    is_int(at_session_db_usage(sessions), AT_SESSION_DB_FULL,
+           "the usage says that it is full");
+    is_int(rotate("100", "next", NOW), FAILED, "a refresh fails");
+    is_int(rotate("100", "next", NOW), FAILED, "it uses up no token");
+    is_int(log_out("100", "", NOW), OK, "a logout succeeds");
 
-    for (rounds = 0, n = 1; n > 0 && rounds < 100; rounds++) {
-        n = at_session_db_clean(sessions, NOW + DAY, 500, &err);
+    for (rounds = 0, n = 1; n > 0 && rounds < 3000; rounds++) {
+        n = at_session_db_clean(sessions, NOW + DAY, NOW + DAY, 500, &err);
     }
 
     is_int(n, 0,
            "cleaning makes room in a full database, in %d rounds", rounds);
     is_int(begin("new", "new", NOW + DAY), OK, "the next login succeeds");
+
+    at_session_db_close(sessions);
+}
+
+
+/* --- tokens with the text that the server issues ------------------------- */
+
+
+/* the session of the tokens of next_token() */
+static at_session_t  session_of_tokens;
+
+static char *
+next_token(void)
+{
+    char  *token;
+
+    token = at_session_create_token(sessions, &session_of_tokens, 80);
+    must(token != NULL, "a refresh token");
+
+    return token;
+}
+
+
+static void
+test_removed_token(void)
+{
+    char  *first, *second, *third, *unsent, changed[128];
+
+    open_sessions("removed");
+
+    session_of_tokens = (at_session_t) { .user = at_str("jane"),
+                                         .issuer = at_str("main") };
+    (void) at_session_set_id(&session_of_tokens);
+    first = next_token();
+    second = next_token();
+    third = next_token();
+    unsent = next_token();
+
+    is_int(strlen(first), 80, "a token has the length");
+    is_int(strspn(first, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                  "0123456789"), 80, "it has letters and digits only");
+    ok(strcmp(first, second) != 0, "two tokens differ");
+    is_int(at_session_token_is_authentic(sessions, str(first)), 1,
+           "a token is authentic");
+    ok(at_session_create_token(sessions, &session_of_tokens,
+                               AT_REFRESH_TOKEN_MIN - 1) == NULL,
+       "a token is not shorter than the minimum");
+
+    is_int(find(first, NOW), UNKNOWN, "the token of no session is unknown");
+
+    at_session_token_pair_t  tokens = pair(first, "a0", NOW);
+
+    (void) at_session_create(sessions, &session_of_tokens, &tokens, &limits,
+                             NOW, &err);
+    is_int(rotate(first, second, NOW), OK, "a token is used");
+    is_int(rotate(second, third, NOW + GRACE), OK, "so is its successor");
+    is_int(at_session_db_clean(sessions, NOW + 2 * GRACE, NOW, 9, &err), 2,
+           "both are removed when the grace period ends");
+
+    (void) snprintf(changed, sizeof(changed), "%s", first);
+    changed[30] = changed[30] == 'x' ? 'y' : 'x';
+    is_int(rotate(changed, "x", NOW + DAY / 2), UNKNOWN,
+           "a token with another character is unknown");
+    (void) snprintf(changed, sizeof(changed), "%.79s", first);
+    is_int(rotate(changed, "x", NOW + DAY / 2), UNKNOWN,
+           "so is one without its last character");
+    (void) snprintf(changed, sizeof(changed), "%s%s", first, "x");
+    is_int(rotate(changed, "x", NOW + DAY / 2), UNKNOWN,
+           "and one with another character at its end");
+    is_int(find(third, NOW + DAY / 2), OK, "they do not revoke the session");
+
+    is_int(rotate(first, "x", NOW + DAY / 2), REUSED,
+           "a removed token is recognized");
+    is_int(find(third, NOW + DAY / 2), REVOKED, "its session is revoked");
+    is_int(rotate(second, "x", NOW + DAY / 2), REVOKED,
+           "another removed token gets REVOKED");
+    is_int(find(unsent, NOW + DAY / 2), REVOKED,
+           "so does a token that was never stored");
+
+    free(first);
+    free(second);
+    free(third);
+    free(unsent);
+    at_session_db_close(sessions);
+}
+
+
+static void
+test_logout_by_removed_token(void)
+{
+    char                     *first;
+    at_session_token_pair_t   tokens;
+
+    open_sessions("removed logout");
+
+    (void) at_session_set_id(&session_of_tokens);
+    first = next_token();
+    tokens = pair(first, "a0", NOW);
+    (void) at_session_create(sessions, &session_of_tokens, &tokens, &limits,
+                             NOW, &err);
+    (void) rotate(first, "r1", NOW);
+    (void) at_session_db_clean(sessions, NOW + GRACE, NOW, 9, &err);
+
+    is_int(at_session_is_active(sessions, str(first), str(""), NOW + GRACE,
+                                &err), OK,
+           "the session of a removed token is active");
+    is_int(log_out(first, "", NOW + GRACE), OK, "logout by a removed token");
+    is_int(find("r1", NOW + GRACE), REVOKED, "the session is revoked");
+    is_int(at_session_is_active(sessions, str(first), str(""), NOW + GRACE,
+                                &err), UNKNOWN, "it is not active any more");
+    is_int(at_session_is_active(sessions, str(""), str("a0"), NOW + GRACE,
+                                &err), UNKNOWN, "by its access token neither");
+
+    free(first);
+    at_session_db_close(sessions);
+}
+
+
+/* --- limits -------------------------------------------------------------- */
+
+
+static int64_t
+used_space(const char *path)
+{
+    struct stat  st;
+
+    must(stat(in_dir(path), &st) == 0, path);
+
+    return (int64_t) st.st_blocks * 512;
+}
+
+
+static void
+test_refresh_loop(void)
+{
+    int      i, wrong = 0;
+    int64_t  when, before = 0;
+
+    open_sessions("loop");
+    (void) begin("r0", "a", NOW);
+
+    for (i = 0; i < 6000; i++) {
+        when = NOW + i * 1000LL;
+        wrong += rotate(numbered("r", i), numbered("r", i + 1), when) != OK;
+
+        if (i % 30 == 0) {
+            wrong += at_session_db_clean(sessions, when, when, 500, &err) < 0;
+        }
+
+        if (i == 1000) {
+            before = used_space("loop/data.mdb");
+        }
+    }
+
+    is_int(wrong, 0, "6000 refreshes of a session");
+    ok(used_space("loop/data.mdb") <= before + 32 * 1024,
+       "the file does not grow after the first 1000");
+
+    at_session_db_close(sessions);
+}
+
+
+static void
+test_per_minute(void)
+{
+    int  i, wrong = 0;
+
+    limits.per_minute = 3;
+    open_sessions("minute");
+    (void) begin("r0", "a", NOW);
+
+    for (i = 0; i < 3; i++) {
+        wrong += rotate(numbered("r", i), numbered("r", i + 1), NOW + i) != OK;
+    }
+
+    is_int(wrong, 0, "three refreshes within a minute");
+    is_int(find("r3", NOW + AT_SESSION_MINUTE - 1), LIMITED,
+           "the fourth gets LIMITED");
+    is_int(rotate("r3", "r4", NOW + AT_SESSION_MINUTE - 1), LIMITED,
+           "it is not written");
+    is_int(rotate("r2", "x", NOW + 3), REPEATED,
+           "a repeated use is not limited");
+    is_int(rotate("r0", "x", NOW + 2 * GRACE), REUSED,
+           "a reuse is detected within the minute, too");
+
+    (void) begin("s0", "b", NOW);
+
+    for (i = 0; i < 3; i++) {
+        (void) rotate(numbered("s", i), numbered("s", i + 1), NOW + i);
+    }
+
+    is_int(rotate("s3", "s4", NOW + AT_SESSION_MINUTE), OK,
+           "the next minute begins");
+    is_int(rotate("s4", "s5", NOW), OK,
+           "a clock that is set back does not extend the minute");
+
+    limits.per_minute = 1000000;
+    at_session_db_close(sessions);
+}
+
+
+static void
+test_per_user(void)
+{
+    int   i;
+    char  name[64];
+
+    limits.per_user = 3;
+    open_sessions("user");
+
+    is_int(at_session_db_largest_user(sessions, name, sizeof(name), &err), 0,
+           "an empty database has no largest user");
+
+    for (i = 0; i < 3; i++) {
+        (void) begin(numbered("r", i), numbered("a", i), NOW + i);
+    }
+
+    is_int(find("r0", NOW + 3), OK, "three sessions of a user");
+    (void) rotate("r0", "r9", NOW + 3);
+    is_int(begin("r3", "a3", NOW + 4), OK, "the fourth login");
+    is_int(find("r9", NOW + 4), UNKNOWN, "the oldest session has ended");
+    is_int(log_out("", "a0", NOW + 4), UNKNOWN, "with its access token");
+    is_int(find("r1", NOW + 4), OK, "the second one has not");
+
+    (void) log_out("r2", "", NOW + 5);
+    is_int(begin("r4", "a4", NOW + 6), OK, "a login after a logout");
+    is_int(find("r1", NOW + 6), OK, "a revoked session is removed first");
+    is_int(find("r2", NOW + 6), UNKNOWN, "it is unknown then");
+
+    is_int(at_session_db_largest_user(sessions, name, 3, &err), 3,
+           "the largest user has three sessions");
+    ok(strcmp(name, "ja") == 0, "a long name is truncated");
+
+    limits.per_user = 1;
+    (void) begin("r5", "a5", NOW + 7);
+    is_int(find("r5", NOW + 7), OK, "a login with a lower limit");
+    is_int(find("r4", NOW + 7), UNKNOWN, "all other sessions have ended");
+    is_int(clean_all(NOW + 10 * DAY), 2,
+           "cleaning removes the session and the used token");
+    is_int(at_session_db_largest_user(sessions, name, sizeof(name), &err), 0,
+           "then no user has sessions");
+
+    limits.per_user = 1000000;
+    at_session_db_close(sessions);
+}
+
+
+static void
+test_group(void)
+{
+    open_sessions("group");
+    (void) begin("r0", "a", NOW);
+    (void) begin("s0", "b", NOW);
+    (void) begin("t0", "c", NOW);
+
+    is_int(at_session_db_begin_group(sessions, &err), 0, "a group begins");
+    is_int(rotate("r0", "r1", NOW), OK, "the first write");
+    is_int(rotate("r0", "x", NOW), REPEATED,
+           "a write sees what precedes it in the group");
+    is_str(repeated, "r1 access", "it gets the same pair");
+    is_int(log_out("s0", "", NOW), OK, "the second write");
+    is_int(begin("u0", "d", NOW), OK, "the third write");
+    is_int(find("r1", NOW), UNKNOWN, "nothing is visible before the commit");
+    is_int(at_session_db_end_group(sessions, &err), 0, "the group ends");
+    is_int(find("r1", NOW), OK, "then the first write is visible");
+    is_int(find("s0", NOW), REVOKED, "the second one, too");
+    is_int(find("u0", NOW), OK, "and the third one");
+
+    (void) at_session_db_begin_group(sessions, &err);
+    is_int(rotate("t0", "t1", NOW), OK, "a write in a second group");
+    is_int(rotate("r1", "r1", NOW), FAILED, "another write that fails");
+    is_int(at_session_db_end_group(sessions, &err), -1, "the group fails");
+    is_int(find("t1", NOW), UNKNOWN, "no write of it was stored");
+    is_int(rotate("t0", "t1", NOW), OK, "each can be repeated");
 
     at_session_db_close(sessions);
 }
@@ -625,7 +909,7 @@ test_uses(void)
            "a reader cannot add uses");
     is_int(begin("r", "a", NOW), FAILED,
            "a reader cannot create sessions");
-    is_int(at_session_db_clean(sessions, NOW, 10, &err), -1,
+    is_int(at_session_db_clean(sessions, NOW, NOW, 10, &err), -1,
            "a reader cannot clean");
     at_session_db_close(sessions);
 }
@@ -945,7 +1229,7 @@ write_in_thread(TAP_UNUSED void *data)
     for (i = 0; i < ROUNDS; i++) {
         failed += rotate(numbered("r", i), numbered("r", i + 1), NOW + i)
                   != OK;
-        failed += at_session_db_clean(sessions, NOW, 10, &err) != 0;
+        failed += at_session_db_clean(sessions, NOW, NOW, 10, &err) != 0;
     }
 
     return &failed;
@@ -1086,9 +1370,10 @@ int
 main(void)
 {
     RUN(test_life, test_reuse, test_expiry, test_logout, test_no_grace,
-        test_old_access, test_clean, test_full, test_uses, test_other_key,
-        test_forged, test_files, test_race, test_kill, test_threads,
-        test_failures);
+        test_old_access, test_clean, test_full, test_removed_token,
+        test_logout_by_removed_token, test_refresh_loop, test_per_minute,
+        test_per_user, test_group, test_uses, test_other_key, test_forged,
+        test_files, test_race, test_kill, test_threads, test_failures);
 
     return tap_done();
 }

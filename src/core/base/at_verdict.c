@@ -172,6 +172,8 @@ static const at_verdict_info_t  at_verdicts[AT_VERDICTS] = {
     [AT_NO_SCOPES] = AT_NO_RIGHTS("no_scopes"),
     [AT_THROTTLED] = AT_INFO("throttled", TOO_MANY_REQUESTS, CLIENT, NONE),
     [AT_BUSY] = AT_INFO("busy", TOO_MANY_REQUESTS, CLIENT, NONE),
+    [AT_TOO_MANY_REFRESHES] =
+        AT_INFO("too_many_refreshes", TOO_MANY_REQUESTS, CLIENT, NONE),
 
     [AT_NO_REFRESH_TOKEN] = AT_BAD_REFRESH_TOKEN("no_refresh_token"),
     [AT_SEVERAL_REFRESH_TOKENS] =

@@ -82,7 +82,8 @@ typedef enum {
     AT_LOGIN_DISABLED,          /* auth_token_local off */
     AT_NO_SCOPES,               /* the user has no scopes */
     AT_THROTTLED,               /* too many failures of user and address */
-    AT_BUSY,                    /* too many passwords or signatures wait */
+    AT_BUSY,                    /* too many of its kind of work wait */
+    AT_TOO_MANY_REFRESHES,      /* of a session within a minute */
 
     AT_NO_REFRESH_TOKEN,
     AT_SEVERAL_REFRESH_TOKENS,

@@ -5,7 +5,8 @@
 
 #include <errno.h>
 
-#include "core/session/at_session_record.h"
+#include "core/session/at_session_token.h"
+#include "core/session/at_session_user.h"
 #include "core/session/at_stored_pair.h"
 
 
@@ -14,6 +15,9 @@
     (sizeof(at_session_record_t)                                              \
      - offsetof(at_session_record_t, user_tag))
 
+
+/* the time of use of a token whose record was removed */
+#define AT_USED_LONG_AGO  1
 
 /* a refresh token as it is stored, and its session */
 typedef struct {
@@ -27,31 +31,12 @@ typedef struct {
 /* --- MACs ---------------------------------------------------------------- */
 
 
-static char *
-at_append(char *p, const void *data, size_t len)
-{
-    if (len != 0) {
-        memcpy(p, data, len);
-    }
-
-    return p + len;
-}
-
-
-static int
-at_session_mac(const at_session_db_t *db, unsigned char mac[AT_SHA256_LEN],
-    at_str_t purpose, at_str_t text)
-{
-    return at_state_mac(mac, &db->key, purpose, text) == 0 ? 0 : ENOMEM;
-}
-
-
 /* binds a refresh token to its session */
 static int
 at_session_mac_token(const at_session_db_t *db,
     unsigned char mac[AT_SHA256_LEN],
     const unsigned char digest[AT_SHA256_LEN],
-    const unsigned char session[AT_SESSION_ID_LEN])
+    const char session[AT_SESSION_ID_LEN])
 {
     char  text[AT_SHA256_LEN + AT_SESSION_ID_LEN];
 
@@ -81,36 +66,6 @@ at_session_mac_session(const at_session_db_t *db,
 }
 
 
-int
-at_session_user_tag(const at_session_db_t *db,
-    unsigned char tag[AT_SESSION_TAG_LEN], const at_user_record_t *user)
-{
-    int            rc;
-    char           text[sizeof(user->session_epoch) + AT_TEXT_MAX];
-    size_t         len;
-    unsigned char  mac[AT_SHA256_LEN];
-
-    if (user->password.len > AT_TEXT_MAX) {
-        return -1;
-    }
-
-    len = (size_t) (at_append(at_append(text, &user->session_epoch,
-                                        sizeof(user->session_epoch)),
-                              user->password.data, user->password.len)
-                    - text);
-
-    rc = at_session_mac(db, mac, at_str("user record of a session"),
-                        (at_str_t) { text, len });
-    at_crypto_cleanse(text, len);
-
-    if (rc == 0) {
-        memcpy(tag, mac, AT_SESSION_TAG_LEN);
-    }
-
-    return rc == 0 ? 0 : -1;
-}
-
-
 /* --- records ------------------------------------------------------------- */
 
 
@@ -121,7 +76,6 @@ at_session_load(at_session_db_t *db, MDB_txn *txn,
     int             rc;
     size_t          len;
     MDB_val         key, value;
-    const char     *texts;
     unsigned char   mac[AT_SHA256_LEN];
 
     key = at_session_val(session->id, AT_SESSION_ID_LEN);
@@ -137,7 +91,6 @@ at_session_load(at_session_db_t *db, MDB_txn *txn,
 
     memcpy(&session->record, value.mv_data, sizeof(at_session_record_t));
 
-    texts = (const char *) value.mv_data + sizeof(at_session_record_t);
     len = (size_t) session->record.user_len + session->record.issuer_len;
 
     if (value.mv_size - sizeof(at_session_record_t) != len
@@ -146,8 +99,10 @@ at_session_load(at_session_db_t *db, MDB_txn *txn,
         return MDB_CORRUPTED;
     }
 
-    session->user = (at_str_t) { texts, session->record.user_len };
-    session->issuer = (at_str_t) { texts + session->user.len,
+    memcpy(session->texts,
+           (char *) value.mv_data + sizeof(at_session_record_t), len);
+    session->user = (at_str_t) { session->texts, session->record.user_len };
+    session->issuer = (at_str_t) { session->texts + session->user.len,
                                    session->record.issuer_len };
 
     rc = at_session_mac_session(db, mac, session);
@@ -158,8 +113,7 @@ at_session_load(at_session_db_t *db, MDB_txn *txn,
 }
 
 
-/* LMDB may overwrite the page of user and issuer: they are copied first */
-static int
+int
 at_session_save(at_session_db_t *db, MDB_txn *txn,
     const at_stored_session_t *session)
 {
@@ -175,20 +129,13 @@ at_session_save(at_session_db_t *db, MDB_txn *txn,
 }
 
 
-/*
- * Reads a refresh token and its session.  A wrong MAC is an error, which the
- * operator must see, and not AT_SESSION_UNKNOWN: it means that the database is
- * damaged or forged, and says nothing about the caller's token.
- */
+/* the record of a refresh token; a used one may have been removed */
 static int
-at_session_lookup(at_session_db_t *db, MDB_txn *txn,
-    at_session_lookup_t *found, at_str_t refresh, int64_t now,
-    at_session_e *result)
+at_session_load_token(at_session_db_t *db, MDB_txn *txn,
+    at_session_lookup_t *found, at_str_t refresh)
 {
-    int            rc;
+    int            rc, authentic;
     unsigned char  mac[AT_SHA256_LEN];
-
-    *result = AT_SESSION_FAILED;
 
     rc = at_session_mac(db, found->digest, at_str("refresh token"), refresh);
 
@@ -204,11 +151,45 @@ at_session_lookup(at_session_db_t *db, MDB_txn *txn,
     if (rc == 0) {
         rc = at_session_mac_token(db, mac, found->digest,
                                   found->token.session);
+
+        return rc != 0
+               || at_crypto_equal(mac, found->token.mac, AT_SHA256_LEN)
+               ? rc : MDB_CORRUPTED;
     }
 
-    if (rc == 0 && !at_crypto_equal(mac, found->token.mac, AT_SHA256_LEN)) {
-        rc = MDB_CORRUPTED;
+    if (rc != MDB_NOTFOUND) {
+        return rc;
     }
+
+    authentic = at_session_token_is_authentic(db, refresh);
+
+    if (authentic != 1) {
+        return authentic == 0 ? MDB_NOTFOUND : ENOMEM;
+    }
+
+    memcpy(found->token.session, refresh.data, AT_SESSION_ID_LEN);
+    found->token.expires = INT64_MAX;
+    found->token.used = AT_USED_LONG_AGO;
+
+    return 0;
+}
+
+
+/*
+ * Reads a refresh token and its session.  A wrong MAC is an error, which the
+ * operator must see, and not AT_SESSION_UNKNOWN: it means that the database is
+ * damaged or forged, and says nothing about the caller's token.
+ */
+static int
+at_session_lookup(at_session_db_t *db, MDB_txn *txn,
+    at_session_lookup_t *found, at_str_t refresh, int64_t now,
+    at_session_e *result)
+{
+    int  rc;
+
+    *result = AT_SESSION_FAILED;
+
+    rc = at_session_load_token(db, txn, found, refresh);
 
     if (rc == 0) {
         memcpy(found->session.id, found->token.session, AT_SESSION_ID_LEN);
@@ -222,70 +203,126 @@ at_session_lookup(at_session_db_t *db, MDB_txn *txn,
 
     if (rc == 0) {
         *result = found->session.record.revoked != 0 ? AT_SESSION_REVOKED
-                  : now < found->token.expires ? AT_SESSION_OK
-                                               : AT_SESSION_EXPIRED;
+                  : now < found->token.expires
+                    && now < found->session.record.expires
+                  ? AT_SESSION_OK : AT_SESSION_EXPIRED;
     }
 
     return rc;
 }
 
 
+/* the minute also ends when the clock is set back */
+static int
+at_session_is_limited(const at_session_lookup_t *found,
+    const at_session_limits_t *limits, int64_t now)
+{
+    const at_session_record_t  *record = &found->session.record;
+
+    return found->token.used == 0 && record->refreshes >= limits->per_minute
+           && now >= record->minute
+           && now - record->minute < AT_SESSION_MINUTE;
+}
+
+
+static void
+at_session_count_refresh(at_session_record_t *record, int64_t now)
+{
+    if (now < record->minute || now - record->minute >= AT_SESSION_MINUTE) {
+        record->minute = now;
+        record->refreshes = 0;
+    }
+
+    record->refreshes++;
+}
+
+
+/*
+ * Removes an access token that is no more one of the two latest: now, or when
+ * it expires.
+ */
+static int
+at_session_retire_access(at_session_db_t *db, MDB_txn *txn,
+    const at_access_key_t *access, int64_t now)
+{
+    int      rc;
+    int64_t  expires;
+    MDB_val  key;
+
+    key = at_session_val(access, sizeof(at_access_key_t));
+    rc = at_session_get(db, txn, AT_SESSION_ACCESS, key, &expires,
+                        sizeof(expires));
+
+    if (rc != 0) {
+        return rc == MDB_NOTFOUND ? 0 : rc;
+    }
+
+    return expires <= now
+           ? at_session_delete(db, txn, AT_SESSION_ACCESS, key)
+           : at_session_put_expiry(db, txn, AT_SESSION_ACCESS, key, expires);
+}
+
+
 /* stores a session with its next tokens */
 static int
 at_session_put_pair(at_session_db_t *db, MDB_txn *txn,
-    at_stored_session_t *session, const at_session_token_pair_t *pair)
+    at_stored_session_t *session, const at_session_token_pair_t *pair,
+    int64_t now)
 {
-    int                  rc;
-    MDB_val              key;
-    unsigned char        digest[AT_SHA256_LEN];
-    at_access_key_t      access;
-    at_refresh_record_t  token;
+    int                   rc;
+    size_t                used, total;
+    at_access_key_t       access, old;
+    at_refresh_record_t   token;
+    at_session_record_t  *record;
 
+    record = &session->record;
+    rc = at_session_count_pages(db, txn, &used, &total);
+
+    if (rc != 0 || used * 100 / total >= AT_SESSION_DB_FULL) {
+        return rc != 0 ? rc : MDB_MAP_FULL;
+    }
+
+    memset(&token, 0, sizeof(token));
     memcpy(token.session, session->id, AT_SESSION_ID_LEN);
     memcpy(access.session, session->id, AT_SESSION_ID_LEN);
     token.expires = pair->refresh_expires;
-    token.used = 0;
 
-    if (at_session_mac(db, digest, at_str("refresh token"), pair->refresh) != 0
-        || at_session_mac_token(db, token.mac, digest, session->id) != 0
+    if (at_session_mac(db, record->refresh, at_str("refresh token"),
+                       pair->refresh) != 0
+        || at_session_mac_token(db, token.mac, record->refresh, session->id)
+           != 0
         || at_session_mac(db, access.access, at_str("access token"),
                           pair->access) != 0)
     {
         return ENOMEM;
     }
 
+    old = access;
+
     /* two refreshes within a second have the same access token */
-    if (memcmp(session->record.access[0], access.access, AT_SHA256_LEN) != 0) {
-        memcpy(session->record.access[1], session->record.access[0],
-               AT_SHA256_LEN);
-        memcpy(session->record.access[0], access.access, AT_SHA256_LEN);
+    if (memcmp(record->access[0], access.access, AT_SHA256_LEN) != 0) {
+        memcpy(old.access, record->access[1], AT_SHA256_LEN);
+        memcpy(record->access[1], record->access[0], AT_SHA256_LEN);
+        memcpy(record->access[0], access.access, AT_SHA256_LEN);
     }
 
-    /* save the session first: a put may invalidate its views of the map */
     rc = at_session_save(db, txn, session);
 
-    key = at_session_val(digest, AT_SHA256_LEN);
-
     if (rc == 0) {
-        rc = at_session_put(db, txn, AT_SESSION_REFRESH, key, &token,
-                            sizeof(token), MDB_NOOVERWRITE);
+        rc = at_session_put(db, txn, AT_SESSION_REFRESH,
+                            at_session_val(record->refresh, AT_SHA256_LEN),
+                            &token, sizeof(token), MDB_NOOVERWRITE);
     }
 
     if (rc == 0) {
-        rc = at_session_put_expiry(db, txn, AT_SESSION_REFRESH, key,
-                                   token.expires);
-    }
-
-    key = at_session_val(&access, sizeof(access));
-
-    if (rc == 0) {
-        rc = at_session_put(db, txn, AT_SESSION_ACCESS, key,
+        rc = at_session_put(db, txn, AT_SESSION_ACCESS,
+                            at_session_val(&access, sizeof(access)),
                             &pair->access_expires,
                             sizeof(pair->access_expires), 0);
     }
 
-    return rc != 0 ? rc : at_session_put_expiry(db, txn, AT_SESSION_ACCESS,
-                                                key, pair->access_expires);
+    return rc != 0 || memcmp(old.access, access.access, AT_SHA256_LEN) == 0
+           ? rc : at_session_retire_access(db, txn, &old, now);
 }
 
 
@@ -295,8 +332,16 @@ at_session_end(at_session_db_t *db, MDB_txn *txn, at_stored_session_t *session,
 {
     int  rc;
 
+    rc = at_session_delete_user(db, txn, session);
     session->record.revoked = now;
-    rc = at_session_save(db, txn, session);
+
+    if (rc == 0) {
+        rc = at_session_put_user(db, txn, session);
+    }
+
+    if (rc == 0) {
+        rc = at_session_save(db, txn, session);
+    }
 
     return rc != 0 ? rc : at_stored_pair_delete(db, txn, session->id);
 }
@@ -307,7 +352,8 @@ at_session_end(at_session_db_t *db, MDB_txn *txn, at_stored_session_t *session,
 
 at_session_e
 at_session_create(at_session_db_t *db, const at_session_t *session,
-    const at_session_token_pair_t *pair, int64_t now, at_error_t *err)
+    const at_session_token_pair_t *pair, const at_session_limits_t *limits,
+    int64_t now, at_error_t *err)
 {
     int                  rc;
     MDB_txn             *txn;
@@ -322,48 +368,55 @@ at_session_create(at_session_db_t *db, const at_session_t *session,
     }
 
     memset(&stored, 0, sizeof(stored));
-    memcpy(stored.record.user_tag, session->user_tag,
-           AT_SESSION_TAG_LEN);
+    memcpy(stored.id, session->id, AT_SESSION_ID_LEN);
+    memcpy(stored.record.user_tag, session->user_tag, AT_SESSION_TAG_LEN);
     stored.record.created = now;
     stored.record.expires = pair->refresh_expires;
+    stored.record.removal = pair->refresh_expires;
     stored.record.user_len = (uint32_t) session->user.len;
     stored.record.issuer_len = (uint32_t) session->issuer.len;
     stored.user = session->user;
     stored.issuer = session->issuer;
 
-    if (at_random(stored.id, AT_SESSION_ID_LEN) != 0
-        || at_session_mac_session(db, stored.record.mac, &stored) != 0)
-    {
-        (void) at_error(err, "session database: no random bytes or no memory");
+    if (at_session_begin_write(db, &txn, err) != 0) {
         return AT_SESSION_FAILED;
     }
 
-    if (at_lmdb_begin_write(&db->lmdb, &txn, err) != 0) {
-        return AT_SESSION_FAILED;
+    rc = at_session_mac_session(db, stored.record.mac, &stored);
+
+    if (rc == 0) {
+        rc = at_session_limit_user(db, txn, &stored, limits->per_user);
     }
 
-    rc = at_session_put_pair(db, txn, &stored, pair);
+    if (rc == 0) {
+        rc = at_session_put_pair(db, txn, &stored, pair, now);
+    }
+
+    if (rc == 0) {
+        rc = at_session_put_user(db, txn, &stored);
+    }
 
     if (rc == 0) {
         rc = at_session_put_expiry(db, txn, AT_SESSION_SESSIONS,
                                    at_session_val(stored.id,
                                                   AT_SESSION_ID_LEN),
-                                   stored.record.expires);
+                                   stored.record.removal);
     }
 
-    return at_lmdb_end_write(&db->lmdb, txn, rc, err) == 0
+    return at_session_end_write(db, txn, rc, err) == 0
            ? AT_SESSION_OK : AT_SESSION_FAILED;
 }
 
 
-/* the texts of a stored session are views of the map: they are copied */
 static void
 at_session_copy(at_session_t *session, char buf[AT_SESSION_BUF_SIZE],
     const at_stored_session_t *stored)
 {
-    memcpy(buf, stored->user.data, stored->user.len + stored->issuer.len);
+    memcpy(buf, stored->texts, stored->user.len + stored->issuer.len);
+    memcpy(session->id, stored->id, AT_SESSION_ID_LEN);
     memcpy(session->user_tag, stored->record.user_tag, AT_SESSION_TAG_LEN);
 
+    session->minute = stored->record.minute;
     session->user = (at_str_t) { buf, stored->user.len };
     session->issuer = (at_str_t) { buf + stored->user.len,
                                    stored->issuer.len };
@@ -372,8 +425,8 @@ at_session_copy(at_session_t *session, char buf[AT_SESSION_BUF_SIZE],
 
 at_session_e
 at_session_find(at_session_db_t *db, at_session_t *session,
-    char buf[AT_SESSION_BUF_SIZE], at_str_t refresh, int64_t now,
-    at_error_t *err)
+    char buf[AT_SESSION_BUF_SIZE], at_str_t refresh,
+    const at_session_limits_t *limits, int64_t now, at_error_t *err)
 {
     int                  rc;
     at_session_e         result;
@@ -387,6 +440,10 @@ at_session_find(at_session_db_t *db, at_session_t *session,
 
         if (result == AT_SESSION_OK) {
             at_session_copy(session, buf, &found.session);
+
+            if (at_session_is_limited(&found, limits, now)) {
+                result = AT_SESSION_LIMITED;
+            }
         }
 
         mdb_txn_reset(db->reader);
@@ -400,10 +457,49 @@ at_session_find(at_session_db_t *db, at_session_t *session,
 }
 
 
+/* the first use of a token */
+static int
+at_session_replace_token(at_session_db_t *db, MDB_txn *txn,
+    at_session_lookup_t *found, at_str_t refresh,
+    const at_session_token_pair_t *next, int64_t now, int64_t grace)
+{
+    int                   rc;
+    at_session_record_t  *record;
+
+    record = &found->session.record;
+
+    if (record->expires < next->refresh_expires) {
+        record->expires = next->refresh_expires;
+    }
+
+    at_session_count_refresh(record, now);
+
+    rc = at_session_put_pair(db, txn, &found->session, next, now);
+
+    if (rc == 0) {
+        found->token.used = now;
+        rc = at_session_put(db, txn, AT_SESSION_REFRESH, found->key,
+                            &found->token, sizeof(at_refresh_record_t), 0);
+    }
+
+    if (rc == 0) {
+        rc = at_session_put_expiry(db, txn, AT_SESSION_REFRESH, found->key,
+                                   now + grace);
+    }
+
+    /* this replaces the pair with the token that is used now */
+    return rc != 0 ? rc
+           : grace > 0
+           ? at_stored_pair_put(db, txn, found->session.id, refresh,
+                                found->digest, next)
+           : at_stored_pair_delete(db, txn, found->session.id);
+}
+
+
 at_session_e
 at_session_rotate(at_session_db_t *db, at_str_t refresh,
-    const at_session_token_pair_t *next, at_session_copy_t *copy, int64_t now,
-    int64_t grace, at_error_t *err)
+    const at_session_token_pair_t *next, const at_session_limits_t *limits,
+    at_session_copy_t *copy, int64_t now, at_error_t *err)
 {
     int                  rc;
     MDB_txn             *txn;
@@ -412,35 +508,23 @@ at_session_rotate(at_session_db_t *db, at_str_t refresh,
 
     *copy = (at_session_copy_t) { NULL, NULL };
 
-    if (at_lmdb_begin_write(&db->lmdb, &txn, err) != 0) {
+    if (at_session_begin_write(db, &txn, err) != 0) {
         return AT_SESSION_FAILED;
     }
 
     rc = at_session_lookup(db, txn, &found, refresh, now, &result);
 
-    if (result == AT_SESSION_OK && found.token.used == 0) {
-        found.token.used = now;
+    if (result != AT_SESSION_OK) {
+        /* nothing is written */
 
-        if (found.session.record.expires < next->refresh_expires) {
-            found.session.record.expires = next->refresh_expires;
-        }
+    } else if (at_session_is_limited(&found, limits, now)) {
+        result = AT_SESSION_LIMITED;
 
-        rc = at_session_put_pair(db, txn, &found.session, next);
+    } else if (found.token.used == 0) {
+        rc = at_session_replace_token(db, txn, &found, refresh, next, now,
+                                      limits->grace);
 
-        if (rc == 0) {
-            rc = at_session_put(db, txn, AT_SESSION_REFRESH, found.key,
-                                &found.token, sizeof(at_refresh_record_t), 0);
-        }
-
-        /* this replaces the pair with the token that is used now */
-        if (rc == 0) {
-            rc = grace > 0
-                 ? at_stored_pair_put(db, txn, found.session.id, refresh,
-                                      found.digest, next, now + grace)
-                 : at_stored_pair_delete(db, txn, found.session.id);
-        }
-
-    } else if (result == AT_SESSION_OK && now - found.token.used < grace) {
+    } else if (now - found.token.used < limits->grace) {
 
         /* a negative difference: the clock went backwards, not a reuse */
         result = AT_SESSION_REPEATED;
@@ -452,12 +536,12 @@ at_session_rotate(at_session_db_t *db, at_str_t refresh,
             rc = 0;
         }
 
-    } else if (result == AT_SESSION_OK) {
+    } else {
         result = AT_SESSION_REUSED;
         rc = at_session_end(db, txn, &found.session, now);
     }
 
-    if (at_lmdb_end_write(&db->lmdb, txn, rc, err) == 0) {
+    if (at_session_end_write(db, txn, rc, err) == 0) {
         return result;
     }
 
@@ -489,6 +573,7 @@ at_session_each_of_access(at_session_db_t *db, MDB_txn *txn, at_str_t access,
     at_access_key_t       first;
     at_stored_session_t   session;
 
+    *active = 0;
     memset(&first, 0, sizeof(first));
 
     rc = at_session_mac(db, first.access, at_str("access token"), access);
@@ -535,7 +620,8 @@ at_session_each_of_access(at_session_db_t *db, MDB_txn *txn, at_str_t access,
             } else if (*active == 0
                        || latest->record.expires < session.record.expires)
             {
-                *latest = session;
+                memcpy(latest->id, session.id, AT_SESSION_ID_LEN);
+                rc = at_session_load(db, txn, latest);
             }
 
             (*active)++;
@@ -558,16 +644,17 @@ at_session_revoke(at_session_db_t *db, at_str_t refresh, at_str_t access,
 {
     int                  rc;
     MDB_txn             *txn;
-    unsigned             revoked;
+    unsigned             revoked, others;
     at_session_e         result;
     at_session_lookup_t  found;
 
-    if (at_lmdb_begin_write(&db->lmdb, &txn, err) != 0) {
+    if (at_session_begin_write(db, &txn, err) != 0) {
         return AT_SESSION_FAILED;
     }
 
     rc = 0;
     revoked = 0;
+    others = 0;
 
     if (refresh.len != 0) {
         rc = at_session_lookup(db, txn, &found, refresh, now, &result);
@@ -579,14 +666,52 @@ at_session_revoke(at_session_db_t *db, at_str_t refresh, at_str_t access,
     }
 
     if (rc == 0 && access.len != 0) {
-        rc = at_session_each_of_access(db, txn, access, now, &revoked, NULL);
+        rc = at_session_each_of_access(db, txn, access, now, &others, NULL);
     }
 
-    if (at_lmdb_end_write(&db->lmdb, txn, rc, err) != 0) {
+    if (at_session_end_write(db, txn, rc, err) != 0) {
         return AT_SESSION_FAILED;
     }
 
-    return revoked ? AT_SESSION_OK : AT_SESSION_UNKNOWN;
+    return revoked || others ? AT_SESSION_OK : AT_SESSION_UNKNOWN;
+}
+
+
+at_session_e
+at_session_is_active(at_session_db_t *db, at_str_t refresh, at_str_t access,
+    int64_t now, at_error_t *err)
+{
+    int                  rc;
+    unsigned             active;
+    at_session_e         result;
+    at_session_lookup_t  found;
+    at_stored_session_t  latest;
+
+    active = 0;
+    result = AT_SESSION_UNKNOWN;
+    rc = at_lmdb_begin(&db->lmdb, MDB_RDONLY, &db->reader);
+
+    if (rc == 0) {
+        if (refresh.len != 0) {
+            rc = at_session_lookup(db, db->reader, &found, refresh, now,
+                                   &result);
+        }
+
+        if (rc == 0 && result != AT_SESSION_OK && access.len != 0) {
+            rc = at_session_each_of_access(db, db->reader, access, now,
+                                           &active, &latest);
+        }
+
+        mdb_txn_reset(db->reader);
+    }
+
+    if (rc != 0) {
+        (void) at_lmdb_fail(&db->lmdb, rc, err);
+        return AT_SESSION_FAILED;
+    }
+
+    return result == AT_SESSION_OK || active ? AT_SESSION_OK
+                                             : AT_SESSION_UNKNOWN;
 }
 
 

@@ -31,15 +31,26 @@ typedef enum {
     AT_SESSION_USED,            /* used less than grace ago, and its successor
                                    was used */
     AT_SESSION_REUSED,          /* used earlier: the session is now revoked */
-    AT_SESSION_REVOKED          /* the session was revoked before */
+    AT_SESSION_REVOKED,         /* the session was revoked before */
+    AT_SESSION_LIMITED          /* too many refreshes within a minute */
 } at_session_e;
 
+#define AT_SESSION_ID_LEN    22     /* letters and digits */
 #define AT_SESSION_TAG_LEN   16
+#define AT_SESSION_MINUTE    60000  /* milliseconds */
 #define AT_SESSION_BUF_SIZE  1024   /* bytes of user and issuer together */
 
 typedef struct {
+    int64_t        grace;       /* milliseconds */
+    uint64_t       per_minute;  /* refreshes of a session */
+    uint64_t       per_user;    /* sessions */
+} at_session_limits_t;
+
+typedef struct {
+    char           id[AT_SESSION_ID_LEN];
     at_str_t       user;
     at_str_t       issuer;      /* name of the issuer block */
+    int64_t        minute;      /* start of the minute that is limited */
     unsigned char  user_tag[AT_SESSION_TAG_LEN];
 } at_session_t;
 
@@ -59,25 +70,20 @@ typedef struct {
 
 
 /*
- * Keyed digest of the password hash and the session epoch of a user.  A
- * session stores it, and a refresh compares it: a change of either ends all
- * sessions of the user for good.  Returns 0, or -1.
+ * Login: stores a new session with its first tokens.  If the user has too many
+ * sessions, the oldest ones end.
  */
-int at_session_user_tag(const at_session_db_t *db,
-    unsigned char tag[AT_SESSION_TAG_LEN], const at_user_record_t *user);
-
-/* Login: stores a new session with its first tokens. */
 at_session_e at_session_create(at_session_db_t *db,
     const at_session_t *session, const at_session_token_pair_t *pair,
-    int64_t now, at_error_t *err);
+    const at_session_limits_t *limits, int64_t now, at_error_t *err);
 
 /*
  * Reads the session of a refresh token, used or not.  The user and the issuer
  * are copied to buf.  at_session_rotate() checks the session again.
  */
 at_session_e at_session_find(at_session_db_t *db, at_session_t *session,
-    char buf[AT_SESSION_BUF_SIZE], at_str_t refresh, int64_t now,
-    at_error_t *err);
+    char buf[AT_SESSION_BUF_SIZE], at_str_t refresh,
+    const at_session_limits_t *limits, int64_t now, at_error_t *err);
 
 /*
  * Refresh: marks refresh as used and stores its successor, in one transaction.
@@ -86,8 +92,8 @@ at_session_e at_session_find(at_session_db_t *db, at_session_t *session,
  * successor is used or grace has passed since the first call.
  */
 at_session_e at_session_rotate(at_session_db_t *db, at_str_t refresh,
-    const at_session_token_pair_t *next, at_session_copy_t *copy, int64_t now,
-    int64_t grace, at_error_t *err);
+    const at_session_token_pair_t *next, const at_session_limits_t *limits,
+    at_session_copy_t *copy, int64_t now, at_error_t *err);
 
 /*
  * Logout: revokes the sessions of both tokens; either may be empty.  A refresh
@@ -96,6 +102,10 @@ at_session_e at_session_rotate(at_session_db_t *db, at_str_t refresh,
  * AT_SESSION_UNKNOWN if none of the sessions was active.
  */
 at_session_e at_session_revoke(at_session_db_t *db, at_str_t refresh,
+    at_str_t access, int64_t now, at_error_t *err);
+
+/* Reads what at_session_revoke() would return, without writing. */
+at_session_e at_session_is_active(at_session_db_t *db, at_str_t refresh,
     at_str_t access, int64_t now, at_error_t *err);
 
 /*

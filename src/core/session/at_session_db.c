@@ -9,22 +9,29 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/session/at_session_record.h"
+#include "core/session/at_session_user.h"
 #include "core/session/at_stored_pair.h"
 
 
 #define AT_EXPIRY_HEADER_LEN  offsetof(at_expiry_key_t, key)
 
+/*
+ * LMDB copies each page that it changes, and cannot use the old one in the
+ * next transaction.  So cleaning removes one record for this many free pages:
+ * a full database has room for a few records only, whose removal makes room.
+ */
+#define AT_CLEAN_PAGES  64
+
 static const char *const  at_session_table_names[AT_SESSION_TABLES] = {
     "refresh_tokens", "sessions", "access_tokens", "expiries", "token_uses",
-    "latest_pairs"
+    "latest_pairs", "users"
 };
 
 static const at_lmdb_schema_t  at_session_schema = {
     .name = "session database",
     .tables = at_session_table_names,
     .n_tables = AT_SESSION_TABLES,
-    .format = "3",
+    .format = "4",
     .format_hint = "remove it (all users must log in again)",
     .map_size = (size_t) 4 << 30,
     .mode = 0600
@@ -107,6 +114,58 @@ at_session_db_is_current(const at_session_db_t *db)
 }
 
 
+/* --- transactions and records -------------------------------------------- */
+
+
+int
+at_session_begin_write(at_session_db_t *db, MDB_txn **txn, at_error_t *err)
+{
+    *txn = db->group;
+
+    return *txn != NULL ? 0 : at_lmdb_begin_write(&db->lmdb, txn, err);
+}
+
+
+/* a write of a group that fails may have changed records: none is committed */
+int
+at_session_end_write(at_session_db_t *db, MDB_txn *txn, int rc,
+    at_error_t *err)
+{
+    if (db->group == NULL) {
+        return at_lmdb_end_write(&db->lmdb, txn, rc, err);
+    }
+
+    if (rc == 0) {
+        return 0;
+    }
+
+    db->group_failed = rc;
+
+    return at_lmdb_fail(&db->lmdb, rc, err);
+}
+
+
+int
+at_session_db_begin_group(at_session_db_t *db, at_error_t *err)
+{
+    db->group_failed = 0;
+
+    return at_lmdb_begin_write(&db->lmdb, &db->group, err);
+}
+
+
+int
+at_session_db_end_group(at_session_db_t *db, at_error_t *err)
+{
+    MDB_txn  *txn;
+
+    txn = db->group;
+    db->group = NULL;
+
+    return at_lmdb_end_write(&db->lmdb, txn, db->group_failed, err);
+}
+
+
 int
 at_session_get(at_session_db_t *db, MDB_txn *txn, at_session_table_e table,
     MDB_val key, void *record, size_t len)
@@ -143,21 +202,106 @@ at_session_put(at_session_db_t *db, MDB_txn *txn, at_session_table_e table,
 
 
 int
+at_session_delete(at_session_db_t *db, MDB_txn *txn, at_session_table_e table,
+    MDB_val key)
+{
+    int  rc;
+
+    rc = mdb_del(txn, db->lmdb.tables[table], &key, NULL);
+
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+
+/* returns the length of the entry */
+static size_t
+at_expiry_key(at_expiry_key_t *entry, at_session_table_e table, MDB_val key,
+    int64_t when)
+{
+    uint64_t  big_endian;
+
+    big_endian = htobe64((uint64_t) when);
+    entry->table = (unsigned char) table;
+    memcpy(entry->when, &big_endian, sizeof(entry->when));
+    memcpy(entry->key, key.mv_data, key.mv_size);
+
+    return AT_EXPIRY_HEADER_LEN + key.mv_size;
+}
+
+
+int
 at_session_put_expiry(at_session_db_t *db, MDB_txn *txn,
     at_session_table_e table, MDB_val key, int64_t when)
 {
-    uint64_t         big_endian;
+    size_t           len;
     at_expiry_key_t  entry;
 
-    big_endian = htobe64((uint64_t) when);
-    memcpy(entry.when, &big_endian, sizeof(entry.when));
-    entry.table = (unsigned char) table;
-    memcpy(entry.key, key.mv_data, key.mv_size);
+    len = at_expiry_key(&entry, table, key, when);
 
     return at_session_put(db, txn, AT_SESSION_EXPIRIES,
-                          at_session_val(&entry, AT_EXPIRY_HEADER_LEN
-                                                 + key.mv_size),
-                          "", 0, 0);
+                          at_session_val(&entry, len), "", 0, 0);
+}
+
+
+int
+at_session_delete_expiry(at_session_db_t *db, MDB_txn *txn,
+    at_session_table_e table, MDB_val key, int64_t when)
+{
+    size_t           len;
+    at_expiry_key_t  entry;
+
+    len = at_expiry_key(&entry, table, key, when);
+
+    return at_session_delete(db, txn, AT_SESSION_EXPIRIES,
+                             at_session_val(&entry, len));
+}
+
+
+/* --- usage --------------------------------------------------------------- */
+
+
+/* 0 and 1 are LMDB's tables: free pages, and names */
+int
+at_session_count_pages(at_session_db_t *db, MDB_txn *txn, size_t *used,
+    size_t *total)
+{
+    int          rc;
+    MDB_dbi      table;
+    MDB_stat     st;
+    MDB_envinfo  info;
+
+    *used = 0;
+    *total = 0;
+    rc = mdb_env_info(db->lmdb.env, &info);
+
+    if (rc == 0) {
+        *total = info.me_mapsize / db->lmdb.page_size;
+    }
+
+    for (table = 0; rc == 0 && table < AT_SESSION_TABLES + 2; table++) {
+        rc = mdb_stat(txn, table < 2 ? table : db->lmdb.tables[table - 2],
+                      &st);
+        *used += st.ms_branch_pages + st.ms_leaf_pages + st.ms_overflow_pages;
+    }
+
+    return rc;
+}
+
+
+int
+at_session_db_usage(at_session_db_t *db)
+{
+    int     rc;
+    size_t  used, total;
+
+    if (at_lmdb_begin(&db->lmdb, MDB_RDONLY, &db->reader) != 0) {
+        return -1;
+    }
+
+    rc = at_session_count_pages(db, db->reader, &used, &total);
+    mdb_txn_reset(db->reader);
+
+    return rc == 0 ? (int) (used * 100 / total) : -1;
 }
 
 
@@ -165,57 +309,64 @@ at_session_put_expiry(at_session_db_t *db, MDB_txn *txn,
 
 
 static int
-at_session_clean_record(at_session_db_t *db, MDB_txn *txn,
-    at_session_table_e table, MDB_val key, int64_t now)
+at_session_clean_session(at_session_db_t *db, MDB_txn *txn, MDB_val key,
+    int64_t expired)
 {
-    int                  rc, needed;
-    size_t               id;            /* its place in the key */
+    int                  rc;
     at_stored_session_t  session;
 
-    if (table == AT_SESSION_PAIRS) {
-        return at_stored_pair_clean(db, txn, key, now);
+    if (key.mv_size != AT_SESSION_ID_LEN) {
+        return MDB_CORRUPTED;
     }
 
-    rc = 0;
+    memcpy(session.id, key.mv_data, AT_SESSION_ID_LEN);
+    rc = at_session_load(db, txn, &session);
 
-    if (table != AT_SESSION_REFRESH) {
-        id = table == AT_SESSION_ACCESS ? AT_SHA256_LEN : 0;
-
-        if (table > AT_SESSION_ACCESS || key.mv_size != id + AT_SESSION_ID_LEN)
-        {
-            return MDB_CORRUPTED;
-        }
-
-        memcpy(session.id, (char *) key.mv_data + id, AT_SESSION_ID_LEN);
-        rc = at_session_load(db, txn, &session);
-
-        /* a refresh has extended the session; a logout needs the two latest
-           access tokens as long as it lasts */
-        needed = rc == 0 && session.record.expires > now
-                 && (table == AT_SESSION_SESSIONS
-                     || at_session_is_latest_access(&session, key.mv_data));
-
-        if (needed) {
-            return at_session_put_expiry(db, txn, table, key,
-                                         session.record.expires);
-        }
-
-        if (rc == MDB_NOTFOUND) {
-            rc = 0;
-        }
+    if (rc != 0) {
+        return rc == MDB_NOTFOUND ? 0 : rc;
     }
 
-    if (rc == 0) {
-        rc = mdb_del(txn, db->lmdb.tables[table], &key, NULL);
+    if (session.record.expires <= expired) {
+        return at_session_remove(db, txn, &session);
     }
 
-    return rc == MDB_NOTFOUND ? 0 : rc;
+    /* a refresh has extended the session */
+    session.record.removal = session.record.expires;
+    rc = at_session_save(db, txn, &session);
+
+    return rc != 0 ? rc : at_session_put_expiry(db, txn, AT_SESSION_SESSIONS,
+                                                key, session.record.removal);
 }
 
 
+/* a used refresh token, and the pair that replaced it */
 static int
-at_session_clean_batch(at_session_db_t *db, MDB_txn *txn, int64_t now, int max,
-    int *n)
+at_session_clean_token(at_session_db_t *db, MDB_txn *txn, MDB_val key)
+{
+    int                  rc;
+    at_refresh_record_t  token;
+
+    if (key.mv_size != AT_SHA256_LEN) {
+        return MDB_CORRUPTED;
+    }
+
+    rc = at_session_get(db, txn, AT_SESSION_REFRESH, key, &token,
+                        sizeof(token));
+
+    if (rc == 0) {
+        rc = at_stored_pair_clean(db, txn, token.session, key.mv_data);
+    }
+
+    return rc == MDB_NOTFOUND ? 0
+           : rc != 0 ? rc
+           : at_session_delete(db, txn, AT_SESSION_REFRESH, key);
+}
+
+
+/* adds the number of removed entries to *n, until it is max */
+static int
+at_session_clean_table(at_session_db_t *db, MDB_txn *txn,
+    at_session_table_e table, int64_t until, int max, int *n)
 {
     int              rc;
     uint64_t         when;
@@ -223,27 +374,33 @@ at_session_clean_batch(at_session_db_t *db, MDB_txn *txn, int64_t now, int max,
     MDB_cursor      *cursor;
     at_expiry_key_t  entry;
 
-    *n = 0;
     rc = mdb_cursor_open(txn, db->lmdb.tables[AT_SESSION_EXPIRIES], &cursor);
 
     if (rc != 0) {
         return rc;
     }
 
-    while (rc == 0 && *n < max
-           && (rc = mdb_cursor_get(cursor, &key, &value, MDB_FIRST)) == 0)
-    {
-        if (key.mv_size <= AT_EXPIRY_HEADER_LEN
-            || key.mv_size > sizeof(at_expiry_key_t))
+    while (rc == 0 && *n < max) {
+        memset(&entry, 0, sizeof(entry));
+        entry.table = (unsigned char) table;
+        key = at_session_val(&entry, AT_EXPIRY_HEADER_LEN);
+
+        rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
+
+        if (rc == 0 && (key.mv_size <= AT_EXPIRY_HEADER_LEN
+                        || key.mv_size > sizeof(at_expiry_key_t)))
         {
             rc = MDB_CORRUPTED;
+        }
+
+        if (rc != 0) {
             break;
         }
 
         memcpy(&entry, key.mv_data, key.mv_size);
         memcpy(&when, entry.when, sizeof(when));
 
-        if ((int64_t) be64toh(when) > now) {
+        if (entry.table != table || (int64_t) be64toh(when) > until) {
             break;
         }
 
@@ -251,7 +408,11 @@ at_session_clean_batch(at_session_db_t *db, MDB_txn *txn, int64_t now, int max,
         rc = mdb_cursor_del(cursor, 0);
 
         if (rc == 0) {
-            rc = at_session_clean_record(db, txn, entry.table, key, now);
+            rc = table == AT_SESSION_SESSIONS
+                 ? at_session_clean_session(db, txn, key, until)
+                 : table == AT_SESSION_REFRESH
+                 ? at_session_clean_token(db, txn, key)
+                 : at_session_delete(db, txn, table, key);
         }
 
         (*n)++;
@@ -263,28 +424,48 @@ at_session_clean_batch(at_session_db_t *db, MDB_txn *txn, int64_t now, int max,
 }
 
 
-/*
- * LMDB copies each page that it changes: a full database has room for a small
- * batch only, whose removal makes room for larger batches.
- */
+/* returns LMDB's code */
+static int
+at_session_clean_tables(at_session_db_t *db, MDB_txn *txn, int64_t now,
+    int64_t expired, int max, int *n)
+{
+    int     rc;
+    size_t  used, total, room;
+
+    *n = 0;
+    rc = at_session_count_pages(db, txn, &used, &total);
+    room = (total - used) / AT_CLEAN_PAGES;
+
+    if (room < (size_t) max) {
+        max = room != 0 ? (int) room : 1;
+    }
+
+    if (rc == 0) {
+        rc = at_session_clean_table(db, txn, AT_SESSION_REFRESH, now, max, n);
+    }
+
+    if (rc == 0) {
+        rc = at_session_clean_table(db, txn, AT_SESSION_SESSIONS, expired, max,
+                                    n);
+    }
+
+    return rc != 0 ? rc : at_session_clean_table(db, txn, AT_SESSION_ACCESS,
+                                                 expired, max, n);
+}
+
+
 int
-at_session_db_clean(at_session_db_t *db, int64_t now, int max, at_error_t *err)
+at_session_db_clean(at_session_db_t *db, int64_t now, int64_t expired, int max,
+    at_error_t *err)
 {
     int       rc, n;
     MDB_txn  *txn;
 
-    for ( /* void */ ; max > 0; max /= 8) {
-
-        if (at_lmdb_begin_write(&db->lmdb, &txn, err) != 0) {
-            return -1;
-        }
-
-        rc = at_session_clean_batch(db, txn, now, max, &n);
-
-        if (at_lmdb_end_write(&db->lmdb, txn, rc, err) == 0) {
-            return n;
-        }
+    if (at_session_begin_write(db, &txn, err) != 0) {
+        return -1;
     }
 
-    return -1;
+    rc = at_session_clean_tables(db, txn, now, expired, max, &n);
+
+    return at_session_end_write(db, txn, rc, err) == 0 ? n : -1;
 }

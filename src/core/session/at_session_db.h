@@ -40,11 +40,37 @@ size_t at_session_db_reduced_map(const at_session_db_t *db);
 int at_session_db_is_current(const at_session_db_t *db);
 
 /*
- * Removes at most max expired records in one transaction; now is milliseconds
- * since the epoch.  Returns their number, or -1 with err set.
+ * Makes one transaction, and one sync, of all writes until the end of the
+ * group.  Their results are valid once at_session_db_end_group() returns 0.
+ * Otherwise nothing was written: repeat each write without a group.
  */
-int at_session_db_clean(at_session_db_t *db, int64_t now, int max,
-    at_error_t *err);
+int at_session_db_begin_group(at_session_db_t *db, at_error_t *err);
+int at_session_db_end_group(at_session_db_t *db, at_error_t *err);
+
+/*
+ * Removes at most max records in one transaction: used refresh tokens whose
+ * grace period ended before now, and sessions and access tokens that expired
+ * before expired.  Returns their number, or -1 with err set.
+ */
+int at_session_db_clean(at_session_db_t *db, int64_t now, int64_t expired,
+    int max, at_error_t *err);
+
+/*
+ * Percent of the map that is in use, or -1: a function that reads.  New tokens
+ * are not stored if it is AT_SESSION_DB_FULL or more: the rest is for logouts
+ * and for cleaning, which copy the pages that they change.
+ */
+#define AT_SESSION_DB_FULL  90
+
+int at_session_db_usage(at_session_db_t *db);
+
+/*
+ * Writes the name of the user with most sessions to name, terminated, maybe
+ * truncated to size, and returns their number; 0 without sessions, -1 with err
+ * set.  It visits all sessions: call it in the writing thread.
+ */
+int64_t at_session_db_largest_user(at_session_db_t *db, char *name,
+    size_t size, at_error_t *err);
 
 
 #endif

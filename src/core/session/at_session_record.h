@@ -2,15 +2,11 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Internals of the session database, for the files of this folder only:
- * tables, records and transactions.
+ * Records of the session database, for the files of this folder only.
  *
  * Records are in host byte order, because only this host reads them.  MACs
  * bind a refresh token to its session, and a session to its user: another
  * process of the workers' user can delete or replay records, not forge them.
- *
- * Functions return 0 or LMDB's code, which is MDB_CORRUPTED for a record of
- * the wrong size or with the wrong MAC, unless they say otherwise.
  */
 
 #ifndef AT_SESSION_RECORD_H
@@ -29,14 +25,13 @@ typedef enum {
     AT_SESSION_USES,            /* SHA-256 of an API token -> use counter */
     AT_SESSION_PAIRS,           /* id of a session -> the latest pair, sealed:
                                    see at_stored_pair.h */
+    AT_SESSION_USERS,           /* at_user_key_t -> nothing */
 
     AT_SESSION_TABLES
 } at_session_table_e;
 
-#define AT_SESSION_ID_LEN  16
-
 typedef struct {
-    unsigned char  session[AT_SESSION_ID_LEN];
+    char           session[AT_SESSION_ID_LEN];
     unsigned char  mac[AT_SHA256_LEN];      /* of its key and session */
     int64_t        expires;
     int64_t        used;                    /* time, or 0 */
@@ -46,6 +41,10 @@ typedef struct {
     int64_t        expires;                 /* of its last refresh token */
     int64_t        created;
     int64_t        revoked;                 /* time, or 0 */
+    int64_t        removal;                 /* time of its at_expiry_key_t */
+    int64_t        minute;                  /* start of the present minute */
+    uint64_t       refreshes;               /* in this minute */
+    unsigned char  refresh[AT_SHA256_LEN];  /* MAC of the unused token */
     unsigned char  access[2][AT_SHA256_LEN];
                                             /* MACs of the two latest access
                                                tokens, the latest first */
@@ -58,26 +57,32 @@ typedef struct {
 
 typedef struct {
     unsigned char  access[AT_SHA256_LEN];   /* MAC of the token */
-    unsigned char  session[AT_SESSION_ID_LEN];
+    char           session[AT_SESSION_ID_LEN];
 } at_access_key_t;
 
-/* one entry for each record that expires, sorted by time */
+/*
+ * One entry for each session, each used refresh token, and each access token
+ * that is not one of the two latest; sorted by time in each table.
+ */
 typedef struct {
-    unsigned char  when[8];                 /* big-endian */
     unsigned char  table;
+    unsigned char  when[8];                 /* big-endian */
     unsigned char  key[sizeof(at_access_key_t)];    /* or shorter */
 } at_expiry_key_t;
 
 struct at_session_db_s {
     at_lmdb_t       lmdb;
     MDB_txn        *reader;     /* of the reading thread, kept and renewed */
+    MDB_txn        *group;      /* see at_session_db_begin_group(), or NULL */
+    int             group_failed;
     at_state_key_t  key;
 };
 
-/* a session as it is stored; user and issuer are views of the map */
+/* a session as it is stored; user and issuer are views of texts, if loaded */
 typedef struct {
-    unsigned char        id[AT_SESSION_ID_LEN];
+    char                 id[AT_SESSION_ID_LEN];
     at_session_record_t  record;
+    char                 texts[AT_SESSION_BUF_SIZE];
     at_str_t             user;
     at_str_t             issuer;
 } at_stored_session_t;
@@ -90,6 +95,17 @@ at_session_val(const void *data, size_t len)
 }
 
 
+static inline char *
+at_append(char *p, const void *data, size_t len)
+{
+    if (len != 0) {
+        memcpy(p, data, len);
+    }
+
+    return p + len;
+}
+
+
 static inline int
 at_session_is_latest_access(const at_stored_session_t *session,
     const unsigned char digest[AT_SHA256_LEN])
@@ -97,21 +113,6 @@ at_session_is_latest_access(const at_stored_session_t *session,
     return memcmp(session->record.access[0], digest, AT_SHA256_LEN) == 0
            || memcmp(session->record.access[1], digest, AT_SHA256_LEN) == 0;
 }
-
-
-/* copies a record of exactly len bytes: the map may not be aligned */
-int at_session_get(at_session_db_t *db, MDB_txn *txn, at_session_table_e table,
-    MDB_val key, void *record, size_t len);
-int at_session_put(at_session_db_t *db, MDB_txn *txn, at_session_table_e table,
-    MDB_val key, const void *record, size_t len, unsigned flags);
-
-/* schedules the removal of a record */
-int at_session_put_expiry(at_session_db_t *db, MDB_txn *txn,
-    at_session_table_e table, MDB_val key, int64_t when);
-
-/* reads the session of session->id, and checks its MAC */
-int at_session_load(at_session_db_t *db, MDB_txn *txn,
-    at_stored_session_t *session);
 
 
 #endif

@@ -11,7 +11,6 @@
 
 /* the sealed tokens follow, each with its terminator */
 typedef struct {
-    int64_t        expires;
     unsigned char  replaced[AT_SHA256_LEN];     /* MAC of the token */
 } at_stored_pair_t;
 
@@ -29,9 +28,9 @@ at_stored_pair_key(unsigned char key[AT_SHA256_LEN], at_str_t refresh,
 
 int
 at_stored_pair_put(at_session_db_t *db, MDB_txn *txn,
-    const unsigned char session[AT_SESSION_ID_LEN], at_str_t refresh,
+    const char session[AT_SESSION_ID_LEN], at_str_t refresh,
     const unsigned char digest[AT_SHA256_LEN],
-    const at_session_token_pair_t *pair, int64_t expires)
+    const at_session_token_pair_t *pair)
 {
     int                rc;
     char              *plain;
@@ -55,22 +54,17 @@ at_stored_pair_put(at_session_db_t *db, MDB_txn *txn,
         memcpy(plain + pair->refresh.len + 1, pair->access.data,
                pair->access.len);
 
-        header.expires = expires;
         memcpy(header.replaced, digest, AT_SHA256_LEN);
         memcpy(record, &header, sizeof(header));
 
         rc = at_seal(record + sizeof(header), key,
-                     (at_str_t) { (const char *) session, AT_SESSION_ID_LEN },
+                     (at_str_t) { session, AT_SESSION_ID_LEN },
                      (at_str_t) { plain, plain_len })
              == 0 ? 0 : ENOMEM;
     }
 
     if (rc == 0) {
         rc = at_session_put(db, txn, AT_SESSION_PAIRS, id, record, len, 0);
-    }
-
-    if (rc == 0) {
-        rc = at_session_put_expiry(db, txn, AT_SESSION_PAIRS, id, expires);
     }
 
     if (plain != NULL) {
@@ -114,7 +108,7 @@ at_stored_pair_split(at_session_copy_t *copy, const char *plain, size_t len)
 
 int
 at_stored_pair_get(at_session_db_t *db, MDB_txn *txn,
-    const unsigned char session[AT_SESSION_ID_LEN], at_str_t refresh,
+    const char session[AT_SESSION_ID_LEN], at_str_t refresh,
     const unsigned char digest[AT_SHA256_LEN], at_session_copy_t *copy)
 {
     int                rc;
@@ -153,7 +147,7 @@ at_stored_pair_get(at_session_db_t *db, MDB_txn *txn,
     }
 
     rc = at_unseal(plain, key,
-                   (at_str_t) { (const char *) session, AT_SESSION_ID_LEN },
+                   (at_str_t) { session, AT_SESSION_ID_LEN },
                    sealed)
          == 0 ? at_stored_pair_split(copy, plain, len) : MDB_CORRUPTED;
 
@@ -167,42 +161,32 @@ at_stored_pair_get(at_session_db_t *db, MDB_txn *txn,
 
 int
 at_stored_pair_delete(at_session_db_t *db, MDB_txn *txn,
-    const unsigned char session[AT_SESSION_ID_LEN])
+    const char session[AT_SESSION_ID_LEN])
 {
-    int      rc;
-    MDB_val  id;
-
-    id = at_session_val(session, AT_SESSION_ID_LEN);
-    rc = mdb_del(txn, db->lmdb.tables[AT_SESSION_PAIRS], &id, NULL);
-
-    return rc == MDB_NOTFOUND ? 0 : rc;
+    return at_session_delete(db, txn, AT_SESSION_PAIRS,
+                             at_session_val(session, AT_SESSION_ID_LEN));
 }
 
 
 int
-at_stored_pair_clean(at_session_db_t *db, MDB_txn *txn, MDB_val key,
-    int64_t now)
+at_stored_pair_clean(at_session_db_t *db, MDB_txn *txn,
+    const char session[AT_SESSION_ID_LEN],
+    const unsigned char digest[AT_SHA256_LEN])
 {
-    int               rc;
-    MDB_val           value;
-    at_stored_pair_t  header;
+    int      rc;
+    MDB_val  id, value;
 
-    rc = mdb_get(txn, db->lmdb.tables[AT_SESSION_PAIRS], &key, &value);
+    id = at_session_val(session, AT_SESSION_ID_LEN);
+    rc = mdb_get(txn, db->lmdb.tables[AT_SESSION_PAIRS], &id, &value);
 
     if (rc != 0) {
         return rc == MDB_NOTFOUND ? 0 : rc;
     }
 
-    if (value.mv_size < sizeof(header)) {
+    if (value.mv_size < sizeof(at_stored_pair_t)) {
         return MDB_CORRUPTED;
     }
 
-    memcpy(&header, value.mv_data, sizeof(header));
-
-    /* a later refresh has stored another pair */
-    if (header.expires > now) {
-        return 0;
-    }
-
-    return mdb_del(txn, db->lmdb.tables[AT_SESSION_PAIRS], &key, NULL);
+    return memcmp(value.mv_data, digest, AT_SHA256_LEN) == 0
+           ? mdb_del(txn, db->lmdb.tables[AT_SESSION_PAIRS], &id, NULL) : 0;
 }

@@ -14,27 +14,27 @@
 #ifndef AT_STORED_PAIR_H
 #define AT_STORED_PAIR_H
 
-#include "core/session/at_session_record.h"
+#include "core/session/at_session_table.h"
 
 
 /*
  * Replaces the pair of the session.  refresh is the replaced token, and digest
  * is its MAC.  at_stored_pair_get() returns MDB_NOTFOUND if the pair replaced
- * another token.
+ * another token; at_stored_pair_clean() keeps such a pair.
  */
 int at_stored_pair_put(at_session_db_t *db, MDB_txn *txn,
-    const unsigned char session[AT_SESSION_ID_LEN], at_str_t refresh,
+    const char session[AT_SESSION_ID_LEN], at_str_t refresh,
     const unsigned char digest[AT_SHA256_LEN],
-    const at_session_token_pair_t *pair, int64_t expires);
+    const at_session_token_pair_t *pair);
 int at_stored_pair_get(at_session_db_t *db, MDB_txn *txn,
-    const unsigned char session[AT_SESSION_ID_LEN], at_str_t refresh,
+    const char session[AT_SESSION_ID_LEN], at_str_t refresh,
     const unsigned char digest[AT_SHA256_LEN], at_session_copy_t *copy);
 int at_stored_pair_delete(at_session_db_t *db, MDB_txn *txn,
-    const unsigned char session[AT_SESSION_ID_LEN]);
+    const char session[AT_SESSION_ID_LEN]);
 
-/* deletes the pair if it has expired */
-int at_stored_pair_clean(at_session_db_t *db, MDB_txn *txn, MDB_val key,
-    int64_t now);
+int at_stored_pair_clean(at_session_db_t *db, MDB_txn *txn,
+    const char session[AT_SESSION_ID_LEN],
+    const unsigned char digest[AT_SHA256_LEN]);
 
 
 #endif

@@ -114,19 +114,3 @@ at_random_text(char *text, size_t len)
 
     return 0;
 }
-
-
-char *
-at_random_token(size_t len)
-{
-    char  *token;
-
-    token = calloc(1, len + 1);
-
-    if (token != NULL && at_random_text(token, len) != 0) {
-        free(token);
-        return NULL;
-    }
-
-    return token;
-}

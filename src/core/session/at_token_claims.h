@@ -38,8 +38,5 @@ char *at_token_claims_client(const at_token_claims_t *common, at_str_t client);
  */
 int at_random_text(char *text, size_t len);
 
-/* The same, terminated, which the caller frees; or NULL. */
-char *at_random_token(size_t len);
-
 
 #endif

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-#include "core/session/at_session_record.h"
+#include "core/session/at_session_table.h"
 #include "core/session/at_token_use.h"
 
 
@@ -23,7 +23,7 @@ at_token_use_add(at_session_db_t *db, const at_token_use_t *uses, size_t n,
     MDB_txn         *txn;
     at_use_record_t  sum;
 
-    if (at_lmdb_begin_write(&db->lmdb, &txn, err) != 0) {
+    if (at_session_begin_write(db, &txn, err) != 0) {
         return -1;
     }
 
@@ -49,7 +49,7 @@ at_token_use_add(at_session_db_t *db, const at_token_use_t *uses, size_t n,
                             0);
     }
 
-    return at_lmdb_end_write(&db->lmdb, txn, rc, err);
+    return at_session_end_write(db, txn, rc, err);
 }
 
 

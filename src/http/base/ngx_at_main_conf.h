@@ -67,6 +67,9 @@ typedef struct {
     time_t                  refresh_expires;
     ngx_uint_t              refresh_length;
     ngx_msec_t              refresh_grace;
+    ngx_uint_t              refreshes_per_minute;
+    ngx_uint_t              sessions_per_user;
+    ngx_uint_t              address_failures;   /* in a minute */
 
     /* users of the store, who authenticate by password */
     ngx_uint_t              has_users;
@@ -103,9 +106,9 @@ typedef struct {
     ngx_str_t                 thread_pool_name;
     ngx_uint_t                needs_thread_pool;
     ngx_thread_pool_t        *thread_pool;      /* NULL: not needed */
-    ngx_thread_pool_t        *hash_pool;        /* NULL: not needed */
-    ngx_thread_pool_t        *key_pool;         /* to read key files */
-
+    ngx_thread_pool_t        *hash_pool;        /* the same */
+    ngx_thread_pool_t        *write_pool;       /* the same */
+    ngx_thread_pool_t        *key_pool;         /* for key files */
     ngx_uint_t                needs_throttle;
     ngx_shm_zone_t           *throttle;
 } ngx_at_main_conf_t;

@@ -33,4 +33,15 @@ ngx_at_from_view(at_str_t view)
 }
 
 
+#define NGX_AT_NAME_LEN          64
+#define NGX_AT_ESCAPED_NAME_LEN  (NGX_AT_NAME_LEN * 4 + 3)
+
+/*
+ * Makes a name safe for a log line, because users may choose their names: line
+ * breaks, quotes and bytes beyond ASCII are escaped, a long name is truncated.
+ */
+ngx_str_t ngx_at_escape_name(u_char buf[NGX_AT_ESCAPED_NAME_LEN],
+    at_str_t name);
+
+
 #endif

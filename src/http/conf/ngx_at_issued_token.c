@@ -7,6 +7,8 @@
 
 #include "http/conf/ngx_at_conf.h"
 
+#include "core/session/at_session_token.h"
+
 #include "http/base/ngx_at_str.h"
 
 
@@ -211,14 +213,21 @@ const ngx_at_conf_parameter_t  ngx_at_refresh_token_parameters[] = {
       offsetof(ngx_at_issuer_t, refresh_expires), 1, NGX_AT_TIME_MAX,
       "\"expires=TIME\" (1s to 10y)", NULL },
 
-    /* 44 characters hold 256 random bits */
     { ngx_string("length="), ngx_at_parse_number,
-      offsetof(ngx_at_issuer_t, refresh_length), 44, 512,
-      "\"length=N\" (44 to 512)", NULL },
+      offsetof(ngx_at_issuer_t, refresh_length), AT_REFRESH_TOKEN_MIN,
+      AT_REFRESH_TOKEN_MAX, "\"length=N\" (44 to 512)", NULL },
 
     { ngx_string("grace="), ngx_at_parse_msec,
       offsetof(ngx_at_issuer_t, refresh_grace), 0, 60000,
       "\"grace=TIME\" (0 to 1m)", NULL },
+
+    { ngx_string("per_user="), ngx_at_parse_number,
+      offsetof(ngx_at_issuer_t, sessions_per_user), 1, 10000,
+      "\"per_user=N\" (1 to 10000)", NULL },
+
+    { ngx_string("per_minute="), ngx_at_parse_number,
+      offsetof(ngx_at_issuer_t, refreshes_per_minute), 1, 1000000,
+      "\"per_minute=N\" (1 to 1000000)", NULL },
 
     { ngx_string("cookie="), NULL, offsetof(ngx_at_issuer_t, refresh_cookie),
       0, 0, "\"cookie=NAME\"", ngx_at_is_token },
@@ -246,6 +255,10 @@ const ngx_at_conf_parameter_t  ngx_at_password_parameters[] = {
 
     { ngx_string("failures="), ngx_at_parse_failures, 0, 1, NGX_AT_TIME_MAX,
       "\"failures=N/TIME\" (1 to 1000000 in 1s to 10y)", NULL },
+
+    { ngx_string("per_address="), ngx_at_parse_number,
+      offsetof(ngx_at_issuer_t, address_failures), 1, 1000000,
+      "\"per_address=N\" (1 to 1000000)", NULL },
 
     { ngx_null_string, NULL, 0, 0, 0, NULL, NULL }
 };

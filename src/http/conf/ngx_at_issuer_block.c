@@ -54,6 +54,9 @@ ngx_at_issuer_create(ngx_conf_t *cf, ngx_str_t *name)
     issuer->refresh_expires = 24 * 60 * 60;
     issuer->refresh_length = 80;
     issuer->refresh_grace = 5000;
+    issuer->refreshes_per_minute = 60;
+    issuer->sessions_per_user = 100;
+    issuer->address_failures = 240;
 
     issuer->password_cache_time = 60;
     issuer->max_failures = 10;

@@ -17,9 +17,8 @@
 #define NGX_AT_NEEDS_STORE         0x01
 #define NGX_AT_NEEDS_STATE         0x02  /* writes sessions */
 #define NGX_AT_NEEDS_THROTTLE      0x04  /* checks passwords */
-#define NGX_AT_NEEDS_THREAD_POOL   0x08
-#define NGX_AT_NEEDS_AUDIENCE      0x10  /* issues tokens for users */
-#define NGX_AT_NEEDS_CLIENT_CLAIM  0x20  /* issues tokens for clients */
+#define NGX_AT_NEEDS_AUDIENCE      0x08  /* issues tokens for users */
+#define NGX_AT_NEEDS_CLIENT_CLAIM  0x10  /* issues tokens for clients */
 
 
 static const ngx_at_token_endpoint_t  ngx_at_token_endpoints[] = {
@@ -38,8 +37,7 @@ static const ngx_at_token_endpoint_t  ngx_at_token_endpoints[] = {
       NGX_AT_NEEDS_STORE|NGX_AT_NEEDS_STATE },
 
     { ngx_string("auth_token_oauth"), ngx_at_oauth_steps,
-      NGX_AT_NEEDS_STORE|NGX_AT_NEEDS_THROTTLE|NGX_AT_NEEDS_THREAD_POOL
-      |NGX_AT_NEEDS_CLIENT_CLAIM },
+      NGX_AT_NEEDS_STORE|NGX_AT_NEEDS_THROTTLE|NGX_AT_NEEDS_CLIENT_CLAIM },
 
     { ngx_string("auth_token_jwks"), ngx_at_jwks_steps, 0 },
 
@@ -110,8 +108,6 @@ ngx_at_set_token_endpoint(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     atmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_auth_token_module);
 
     atmcf->needs_throttle |= (endpoint->needs & NGX_AT_NEEDS_THROTTLE) != 0;
-    atmcf->needs_thread_pool |= (endpoint->needs & NGX_AT_NEEDS_THREAD_POOL)
-                                != 0;
 
     if (endpoint->needs & NGX_AT_NEEDS_STATE) {
         ngx_at_require_state(cf, atmcf);
@@ -445,7 +441,6 @@ ngx_at_check_token_endpoints(ngx_conf_t *cf, ngx_at_main_conf_t *atmcf)
             atmcf->state_position = atmcf->store_position;
         }
 
-        atmcf->needs_thread_pool = 1;
     }
 
     return atmcf->needs_throttle ? ngx_at_throttle_add_zone(cf, atmcf)

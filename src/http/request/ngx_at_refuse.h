@@ -60,15 +60,5 @@ ngx_int_t ngx_at_add_error_headers(ngx_http_request_t *r,
 /* the "auth_token_error" for the code of the verdict; zeros: none */
 const ngx_at_error_override_t *ngx_at_error_override(const ngx_at_ctx_t *ctx);
 
-#define NGX_AT_NAME_LEN          64
-#define NGX_AT_ESCAPED_NAME_LEN  (NGX_AT_NAME_LEN * 4 + 3)
-
-/*
- * Makes a name safe for a log line, because users may choose their names: line
- * breaks, quotes and bytes beyond ASCII are escaped, a long name is truncated.
- */
-ngx_str_t ngx_at_escape_name(u_char buf[NGX_AT_ESCAPED_NAME_LEN],
-    at_str_t name);
-
 
 #endif

@@ -8,6 +8,7 @@
 #include "core/base/at_crypto.h"
 #include "core/session/at_token_use.h"
 
+#include "http/base/ngx_at_str.h"
 #include "http/base/ngx_at_time.h"
 #include "http/worker/ngx_at_worker.h"
 
@@ -15,6 +16,9 @@
 #define NGX_AT_SESSIONS_INTERVAL  2000  /* milliseconds */
 #define NGX_AT_CLEAN_EVERY        15  /* intervals */
 #define NGX_AT_CLEAN_MAX          500  /* records of one job */
+#define NGX_AT_CLEAN_DELAY        3600000  /* ms; the clock may be wrong */
+
+#define NGX_AT_NEARLY_FULL        80  /* percent of the map */
 
 #define NGX_AT_USE_TABLE_SIZE  1024  /* a power of two */
 #define NGX_AT_USE_TABLE_MAX   768
@@ -119,6 +123,34 @@ ngx_at_sessions_get(const ngx_at_main_conf_t *atmcf)
     }
 
     return sessions->replaced ? NULL : sessions->handle;
+}
+
+
+at_verdict_e
+ngx_at_sessions_check_space(const ngx_at_main_conf_t *atmcf)
+{
+    ngx_at_worker_sessions_t  *sessions;
+
+    sessions = &ngx_at_worker.sessions;
+
+    if (ngx_at_sessions_get(atmcf) == NULL) {
+        return AT_UNAVAILABLE;
+    }
+
+    if (at_session_db_usage(sessions->handle) < AT_SESSION_DB_FULL) {
+        sessions->full = 0;
+        return AT_OK;
+    }
+
+    if (!sessions->full) {
+        sessions->full = 1;
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                      "auth_token: session database is full, no login and no "
+                      "refresh until sessions expire: \"%s\"",
+                      sessions->path);
+    }
+
+    return AT_UNAVAILABLE;
 }
 
 
@@ -258,8 +290,46 @@ ngx_at_sessions_clean_work(ngx_at_job_t *job)
 
     sessions->cleaned = at_session_db_clean(sessions->handle,
                                             sessions->clean_time,
+                                            sessions->clean_expired,
                                             NGX_AT_CLEAN_MAX,
                                             &sessions->clean_error);
+
+    if (sessions->usage >= NGX_AT_NEARLY_FULL && !sessions->nearly_full) {
+        sessions->largest =
+            at_session_db_largest_user(sessions->handle,
+                                       sessions->largest_user,
+                                       sizeof(sessions->largest_user),
+                                       &sessions->clean_error);
+    }
+}
+
+
+static void
+ngx_at_sessions_log_usage(ngx_at_worker_sessions_t *sessions)
+{
+    u_char     buf[NGX_AT_ESCAPED_NAME_LEN];
+    at_str_t   name;
+    ngx_str_t  user;
+
+    if (sessions->usage < NGX_AT_NEARLY_FULL) {
+        sessions->nearly_full = 0;
+        return;
+    }
+
+    if (sessions->nearly_full || sessions->largest < 1) {
+        return;
+    }
+
+    sessions->nearly_full = 1;
+
+    name.data = sessions->largest_user;
+    name.len = ngx_strlen(name.data);
+    user = ngx_at_escape_name(buf, name);
+
+    ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
+                  "auth_token: session database is %d%% full, most sessions: "
+                  "%L, user: \"%V\", path: \"%s\"",
+                  sessions->usage, sessions->largest, &user, sessions->path);
 }
 
 
@@ -281,6 +351,7 @@ ngx_at_sessions_clean_done(ngx_at_job_t *job)
     }
 
     sessions->clean_failed = sessions->cleaned < 0;
+    ngx_at_sessions_log_usage(sessions);
 
     if (sessions->cleaned > 0 && !ngx_exiting) {
         (void) ngx_at_job_post(job, NGX_AT_JOB_WRITE);
@@ -291,6 +362,7 @@ ngx_at_sessions_clean_done(ngx_at_job_t *job)
 static void
 ngx_at_sessions_poll(const ngx_at_main_conf_t *atmcf, ngx_log_t *log)
 {
+    ngx_uint_t                 trusted;
     ngx_at_job_t              *job;
     ngx_at_worker_sessions_t  *sessions;
 
@@ -302,12 +374,24 @@ ngx_at_sessions_poll(const ngx_at_main_conf_t *atmcf, ngx_log_t *log)
     }
 
     ngx_at_uses_store();
+    trusted = ngx_at_clock_is_trusted();
 
-    if (sessions->polls++ % NGX_AT_CLEAN_EVERY != 0 || job->busy) {
+    if (job->busy) {
         return;
     }
 
+    sessions->usage = at_session_db_usage(sessions->handle);
+
+    if (sessions->polls++ % NGX_AT_CLEAN_EVERY != 0
+        && (sessions->nearly_full || sessions->usage < NGX_AT_NEARLY_FULL))
+    {
+        return;
+    }
+
+    sessions->largest = 0;
     sessions->clean_time = ngx_at_now();
+    sessions->clean_expired = trusted
+                              ? sessions->clean_time - NGX_AT_CLEAN_DELAY : 0;
 
     job->data = sessions;
     job->work = ngx_at_sessions_clean_work;

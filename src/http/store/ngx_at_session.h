@@ -9,6 +9,7 @@
 #ifndef NGX_AT_SESSION_H
 #define NGX_AT_SESSION_H
 
+#include "core/base/at_verdict.h"
 #include "core/session/at_session_db.h"
 
 #include "http/base/ngx_at_main_conf.h"
@@ -20,6 +21,9 @@
  * event may close the database unless a write waits or runs.
  */
 at_session_db_t *ngx_at_sessions_get(const ngx_at_main_conf_t *atmcf);
+
+/* AT_UNAVAILABLE if new tokens cannot be stored, which it logs */
+at_verdict_e ngx_at_sessions_check_space(const ngx_at_main_conf_t *atmcf);
 
 /* a use is lost if too many tokens are used within seconds */
 void ngx_at_count_use(at_str_t api_token);

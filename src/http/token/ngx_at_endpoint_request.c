@@ -252,7 +252,8 @@ ngx_at_endpoint_post(ngx_at_endpoint_request_t *er, ngx_at_job_pt work,
         return AT_PENDING;
 
     case NGX_BUSY:
-        return AT_UNAVAILABLE;
+        er->ctx->retry_at = ngx_time() + 1;
+        return AT_BUSY;
 
     default:
         return AT_FAILED;

@@ -8,6 +8,7 @@
 #include "core/base/at_crypto.h"
 #include "core/jose/at_key.h"
 #include "core/jose/at_mint.h"
+#include "core/session/at_session_token.h"
 #include "core/session/at_token_claims.h"
 #include "core/store/at_account.h"
 #include "core/store/at_store.h"
@@ -71,6 +72,8 @@ ngx_at_grant_free(void *data)
     at_secret_free(er->grant.claims);
     at_secret_free(er->grant.access_token);
     at_secret_free(er->grant.refresh_token);
+    at_secret_free(er->grant.copy.access);
+    at_secret_free(er->grant.copy.refresh);
 }
 
 
@@ -110,7 +113,9 @@ ngx_at_grant_user(ngx_at_endpoint_request_t *er, const at_user_record_t *user)
     }
 
     name = ngx_pnalloc(pool, user->username.len + 1);
-    grant->refresh_token = at_random_token(er->issuer->refresh_length);
+    grant->refresh_token = at_session_create_token(er->sessions,
+                                                   &grant->session,
+                                                   er->issuer->refresh_length);
     grant->claims = at_token_claims_user(&common, &copy);
 
     if (name == NULL || grant->refresh_token == NULL || grant->claims == NULL
@@ -175,56 +180,58 @@ ngx_at_grant_sign(ngx_at_job_t *job)
 }
 
 
+at_session_limits_t
+ngx_at_session_limits(const ngx_at_issuer_t *issuer)
+{
+    at_session_limits_t  limits;
+
+    limits.grace = issuer->refresh_grace;
+    limits.per_minute = issuer->refreshes_per_minute;
+    limits.per_user = issuer->sessions_per_user;
+
+    return limits;
+}
+
+
 void
 ngx_at_grant_store(ngx_at_job_t *job)
 {
     ngx_at_endpoint_request_t *er = job->data;
 
-    int64_t                  now;
-    at_session_copy_t        copy;
-    at_session_token_pair_t  pair;
-    const ngx_at_issuer_t   *issuer;
+    int64_t                   now;
+    ngx_at_grant_t           *grant;
+    at_session_limits_t       limits;
+    at_session_token_pair_t   pair;
 
-    issuer = er->issuer;
-    now = er->grant.now;
+    grant = &er->grant;
+    now = grant->now;
 
-    pair.refresh.data = er->grant.refresh_token;
-    pair.refresh.len = ngx_strlen(er->grant.refresh_token);
-    pair.refresh_expires = now + issuer->refresh_expires * 1000;
-    pair.access.data = er->grant.access_token;
-    pair.access.len = ngx_strlen(er->grant.access_token);
-    pair.access_expires = now + issuer->access_expires * 1000;
-
-    if (er->refresh_token.len == 0) {
-        er->session_result = at_session_create(er->sessions,
-                                               &er->grant.session, &pair, now,
-                                               &er->err);
+    if (grant->access_token == NULL) {
         return;
     }
 
+    limits = ngx_at_session_limits(er->issuer);
+
+    pair.refresh.data = grant->refresh_token;
+    pair.refresh.len = ngx_strlen(grant->refresh_token);
+    pair.refresh_expires = now + er->issuer->refresh_expires * 1000;
+    pair.access.data = grant->access_token;
+    pair.access.len = ngx_strlen(grant->access_token);
+    pair.access_expires = now + er->issuer->access_expires * 1000;
+
+    if (er->refresh_token.len == 0) {
+        er->session_result = at_session_create(er->sessions, &grant->session,
+                                               &pair, &limits, now, &er->err);
+        return;
+    }
+
+    /* the copy of a write whose group failed */
+    at_secret_free(grant->copy.access);
+    at_secret_free(grant->copy.refresh);
+
     er->session_result = at_session_rotate(er->sessions, er->refresh_token,
-                                           &pair, &copy, now,
-                                           issuer->refresh_grace, &er->err);
-
-    if (er->session_result == AT_SESSION_REPEATED) {
-        at_secret_free(er->grant.access_token);
-        at_secret_free(er->grant.refresh_token);
-        er->grant.access_token = copy.access;
-        er->grant.refresh_token = copy.refresh;
-    }
-}
-
-
-void
-ngx_at_grant_sign_and_store(ngx_at_job_t *job)
-{
-    ngx_at_endpoint_request_t *er = job->data;
-
-    ngx_at_grant_sign(job);
-
-    if (er->grant.access_token) {
-        ngx_at_grant_store(job);
-    }
+                                           &pair, &limits, &grant->copy, now,
+                                           &er->err);
 }
 
 
@@ -256,7 +263,8 @@ ngx_at_session_verdict(at_session_e result)
         [AT_SESSION_EXPIRED] = AT_EXPIRED_REFRESH_TOKEN,
         [AT_SESSION_USED] = AT_ROTATED_REFRESH_TOKEN,
         [AT_SESSION_REUSED] = AT_REUSED_REFRESH_TOKEN,
-        [AT_SESSION_REVOKED] = AT_REVOKED_SESSION
+        [AT_SESSION_REVOKED] = AT_REVOKED_SESSION,
+        [AT_SESSION_LIMITED] = AT_TOO_MANY_REFRESHES
     };
 
     return verdicts[result];
@@ -271,6 +279,17 @@ ngx_at_grant_check_session(ngx_at_endpoint_request_t *er)
     at_verdict_e  verdict;
 
     verdict = ngx_at_session_verdict(er->session_result);
+
+    if (er->session_result == AT_SESSION_REPEATED) {
+        at_secret_free(er->grant.access_token);
+        at_secret_free(er->grant.refresh_token);
+        er->grant.access_token = er->grant.copy.access;
+        er->grant.refresh_token = er->grant.copy.refresh;
+        er->grant.copy = (at_session_copy_t) { NULL, NULL };
+
+    } else if (verdict == AT_TOO_MANY_REFRESHES) {
+        er->ctx->retry_at = ngx_time() + AT_SESSION_MINUTE / 1000;
+    }
 
     if (verdict == AT_REUSED_REFRESH_TOKEN) {
         user = ngx_at_escape_name(buf, er->grant.session.user);

@@ -20,11 +20,12 @@
 struct ngx_at_endpoint_request_s;
 
 typedef struct {
-    at_session_t   session;
-    char          *claims;              /* of the access token, JSON */
-    char          *access_token;        /* NULL until it is signed */
-    char          *refresh_token;       /* terminated; NULL for a client */
-    int64_t        now;                 /* milliseconds */
+    at_session_t       session;
+    char              *claims;          /* of the access token, JSON */
+    char              *access_token;    /* NULL until it is signed */
+    char              *refresh_token;   /* terminated; NULL for a client */
+    at_session_copy_t  copy;            /* the pair of a repeated use */
+    int64_t            now;             /* milliseconds */
 } ngx_at_grant_t;
 
 /*
@@ -41,7 +42,7 @@ void ngx_at_grant_free(void *er);
 
 /*
  * Fill er->grant with all but the access token: AT_OK, AT_FAILED.  A user gets
- * a refresh token, too, and er->sessions must be set.
+ * a refresh token, too: er->sessions must be set, and the id of its session.
  */
 at_verdict_e ngx_at_grant_user(struct ngx_at_endpoint_request_s *er,
     const at_user_record_t *user);
@@ -55,12 +56,13 @@ at_verdict_e ngx_at_grant_client(struct ngx_at_endpoint_request_s *er,
  */
 void ngx_at_grant_sign(ngx_at_job_t *job);
 void ngx_at_grant_store(ngx_at_job_t *job);
-void ngx_at_grant_sign_and_store(ngx_at_job_t *job);
 
 /* steps: check the results of these jobs and log failures */
 at_verdict_e ngx_at_grant_check_signature(
     struct ngx_at_endpoint_request_s *er);
 at_verdict_e ngx_at_grant_check_session(struct ngx_at_endpoint_request_s *er);
+
+at_session_limits_t ngx_at_session_limits(const ngx_at_issuer_t *issuer);
 
 /* the verdict for a session result; AT_OK for new and repeated tokens */
 at_verdict_e ngx_at_session_verdict(at_session_e result);

@@ -9,7 +9,9 @@
 #include "http/token/ngx_at_endpoint_request.h"
 
 #include "core/base/at_crypto.h"
+#include "core/session/at_session_token.h"
 
+#include "http/store/ngx_at_session.h"
 #include "http/token/ngx_at_body.h"
 #include "http/token/ngx_at_reply.h"
 
@@ -31,7 +33,12 @@ ngx_at_login_check_password(ngx_at_endpoint_request_t *er)
     at_str_t      values[2];
     at_verdict_e  verdict;
 
-    verdict = ngx_at_parse_body(er, values, names, 2, at_fields_from_json);
+    verdict = ngx_at_sessions_check_space(er->main_conf);
+
+    if (verdict == AT_OK) {
+        verdict = ngx_at_parse_body(er, values, names, 2, at_fields_from_json);
+    }
+
     if (verdict != AT_OK) {
         return verdict;
     }
@@ -61,6 +68,10 @@ ngx_at_login_sign(ngx_at_endpoint_request_t *er)
                                            &er->password_check);
     if (verdict == AT_OK) {
         verdict = ngx_at_endpoint_get_sessions(er);
+    }
+
+    if (verdict == AT_OK && at_session_set_id(&er->grant.session) != 0) {
+        verdict = AT_FAILED;
     }
 
     if (verdict == AT_OK) {

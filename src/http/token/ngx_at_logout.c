@@ -96,12 +96,19 @@ ngx_at_logout_work(ngx_at_job_t *job)
 }
 
 
+/* tokens without an active session are not worth a write */
+
 static at_verdict_e
 ngx_at_logout_revoke_session(ngx_at_endpoint_request_t *er)
 {
     er->grant.now = ngx_at_now();
+    er->session_result = at_session_is_active(er->sessions, er->refresh_token,
+                                              er->access_token, er->grant.now,
+                                              &er->err);
 
-    return ngx_at_endpoint_post(er, ngx_at_logout_work, NGX_AT_JOB_WRITE);
+    return er->session_result == AT_SESSION_OK
+           ? ngx_at_endpoint_post(er, ngx_at_logout_work, NGX_AT_JOB_WRITE)
+           : AT_OK;
 }
 
 

@@ -12,6 +12,7 @@
 #include "http/base/ngx_at_str.h"
 #include "http/base/ngx_at_time.h"
 #include "http/request/ngx_at_credential.h"
+#include "http/store/ngx_at_session.h"
 #include "http/token/ngx_at_body.h"
 #include "http/token/ngx_at_reply.h"
 
@@ -70,10 +71,11 @@ ngx_at_refresh_read_token(ngx_at_endpoint_request_t *er)
 static at_verdict_e
 ngx_at_refresh_rotate(ngx_at_endpoint_request_t *er)
 {
-    char              buf[AT_SESSION_BUF_SIZE];
-    at_session_t      session;
-    at_verdict_e      verdict;
-    at_user_record_t  user;
+    char                 buf[AT_SESSION_BUF_SIZE];
+    at_session_t         session;
+    at_verdict_e         verdict;
+    at_user_record_t     user;
+    at_session_limits_t  limits;
 
     verdict = ngx_at_endpoint_get_sessions(er);
 
@@ -81,12 +83,18 @@ ngx_at_refresh_rotate(ngx_at_endpoint_request_t *er)
         return verdict;
     }
 
+    limits = ngx_at_session_limits(er->issuer);
     verdict = ngx_at_session_verdict(at_session_find(er->sessions, &session,
                                                      buf, er->refresh_token,
-                                                     ngx_at_now(), &er->err));
+                                                     &limits, ngx_at_now(),
+                                                     &er->err));
     if (verdict == AT_UNAVAILABLE) {
         ngx_log_error(NGX_LOG_ERR, er->request->connection->log, 0,
                       "auth_token: session not read: %s", er->err.text);
+    }
+
+    if (verdict == AT_TOO_MANY_REFRESHES) {
+        er->ctx->retry_at = (session.minute + AT_SESSION_MINUTE + 999) / 1000;
     }
 
     if (verdict != AT_OK) {
@@ -101,13 +109,21 @@ ngx_at_refresh_rotate(ngx_at_endpoint_request_t *er)
                                       &user, &session);
 
     if (verdict == AT_OK) {
+        verdict = ngx_at_sessions_check_space(er->main_conf);
+    }
+
+    if (verdict == AT_OK) {
+        ngx_memcpy(er->grant.session.id, session.id, AT_SESSION_ID_LEN);
         verdict = ngx_at_grant_user(er, &user);
     }
 
-    return verdict == AT_OK
-           ? ngx_at_endpoint_post(er, ngx_at_grant_sign_and_store,
-                                  NGX_AT_JOB_WRITE)
-           : verdict;
+    if (verdict != AT_OK) {
+        return verdict;
+    }
+
+    er->job.prepare = ngx_at_grant_sign;
+
+    return ngx_at_endpoint_post(er, ngx_at_grant_store, NGX_AT_JOB_WRITE);
 }
 
 
@@ -116,6 +132,7 @@ const ngx_at_step_pt  ngx_at_refresh_steps[] = {
     ngx_at_read_body,
     ngx_at_refresh_read_token,
     ngx_at_refresh_rotate,
+    ngx_at_grant_check_signature,
     ngx_at_grant_check_session,
     ngx_at_set_cookies,
     NULL

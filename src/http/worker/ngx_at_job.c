@@ -19,8 +19,12 @@
 
 
 #define NGX_AT_HASH_QUEUE_MAX    64
+#define NGX_AT_OWNER_JOBS_MAX    32    /* of them */
 #define NGX_AT_VERIFY_QUEUE_MAX  512   /* a quarter of a second */
 #define NGX_AT_WRITE_QUEUE_MAX   1024
+
+/* a refresh waits for the signatures of the others in its transaction */
+#define NGX_AT_WRITE_GROUP_MAX  32
 
 /* milliseconds; a worker does not exit while the timer is set */
 #define NGX_AT_JOB_TIMEOUT  60000
@@ -103,6 +107,13 @@ ngx_at_resolve_thread_pools(ngx_conf_t *cf, ngx_at_main_conf_t *atmcf)
         }
     }
 
+    if (atmcf->store_path.data && atmcf->state_position.line) {
+        atmcf->write_pool = ngx_at_add_thread(cf, "auth_token_write");
+        if (atmcf->write_pool == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
     if (atmcf->needs_throttle) {
         atmcf->hash_pool = ngx_at_add_thread(cf, "auth_token_hash");
         if (atmcf->hash_pool == NULL) {
@@ -121,17 +132,25 @@ ngx_at_resolve_thread_pools(ngx_conf_t *cf, ngx_at_main_conf_t *atmcf)
 }
 
 
+static void
+ngx_at_job_queue_init(ngx_at_job_queue_t *q, ngx_thread_pool_t *pool,
+    ngx_uint_t max_running)
+{
+    q->pool = pool;
+    q->max_running = max_running;
+    q->round = 1;
+    ngx_queue_init(&q->jobs);
+    ngx_queue_init(&q->running);
+}
+
+
 void
 ngx_at_job_init(const ngx_at_main_conf_t *atmcf)
 {
-    ngx_at_worker.hash_queue.pool = atmcf->hash_pool;
-    ngx_queue_init(&ngx_at_worker.hash_queue.jobs);
-
-    ngx_at_worker.verify_queue.pool = atmcf->key_pool;
-    ngx_queue_init(&ngx_at_worker.verify_queue.jobs);
-
-    ngx_at_worker.write_queue.pool = atmcf->thread_pool;
-    ngx_queue_init(&ngx_at_worker.write_queue.jobs);
+    ngx_at_job_queue_init(&ngx_at_worker.hash_queue, atmcf->hash_pool, 1);
+    ngx_at_job_queue_init(&ngx_at_worker.verify_queue, atmcf->key_pool, 1);
+    ngx_at_job_queue_init(&ngx_at_worker.write_queue, atmcf->write_pool,
+                          NGX_AT_WRITE_GROUP_MAX);
 }
 
 
@@ -247,88 +266,249 @@ ngx_at_job_finish(ngx_at_job_t *job)
 /* --- queues -------------------------------------------------------------- */
 
 
+/*
+ * SCHED_IDLE: must not compete with the event loop; irreversible without
+ * privileges.
+ */
+
 static void
-ngx_at_job_thread_handler(void *data, ngx_log_t *log)
+ngx_at_job_lower_priority(void)
 {
     static __thread ngx_uint_t  lowered;
 
-    ngx_at_job_t *job = data;
-
     struct sched_param  param;
 
-    /*
-     * SCHED_IDLE: must not compete with the event loop; irreversible without
-     * privileges.
-     */
+    if (lowered) {
+        return;
+    }
 
-    if (job->queue == &ngx_at_worker.hash_queue && !lowered) {
-        lowered = 1;
-        ngx_memzero(&param, sizeof(param));
+    lowered = 1;
+    ngx_memzero(&param, sizeof(param));
 
-        if (sched_setscheduler(0, SCHED_IDLE, &param) != 0) {
-            (void) setpriority(PRIO_PROCESS, 0, 19);
+    if (sched_setscheduler(0, SCHED_IDLE, &param) != 0) {
+        (void) setpriority(PRIO_PROCESS, 0, 19);
+    }
+}
+
+
+static void
+ngx_at_job_run_all(ngx_at_job_queue_t *q)
+{
+    ngx_queue_t   *link;
+    ngx_at_job_t  *job;
+
+    for (link = ngx_queue_head(&q->running);
+         link != ngx_queue_sentinel(&q->running);
+         link = ngx_queue_next(link))
+    {
+        job = ngx_queue_data(link, ngx_at_job_t, link);
+        job->work(job);
+    }
+}
+
+
+static void
+ngx_at_job_thread_handler(void *data, ngx_log_t *log)
+{
+    ngx_at_job_queue_t *q = data;
+
+    ngx_uint_t        n;
+    at_error_t        err;
+    ngx_queue_t      *link;
+    ngx_at_job_t     *job;
+    at_session_db_t  *sessions;
+
+    if (q == &ngx_at_worker.hash_queue) {
+        ngx_at_job_lower_priority();
+    }
+
+    n = 0;
+
+    for (link = ngx_queue_head(&q->running);
+         link != ngx_queue_sentinel(&q->running);
+         link = ngx_queue_next(link))
+    {
+        job = ngx_queue_data(link, ngx_at_job_t, link);
+        n++;
+
+        if (job->prepare) {
+            job->prepare(job);
         }
     }
 
-    job->work(job);
+    sessions = ngx_at_worker.sessions.handle;
+
+    if (n == 1 || at_session_db_begin_group(sessions, &err) != 0) {
+        ngx_at_job_run_all(q);
+
+    } else {
+        ngx_at_job_run_all(q);
+
+        if (at_session_db_end_group(sessions, &err) != 0) {
+            ngx_at_job_run_all(q);
+        }
+    }
 
     at_crypto_thread_cleanup();
 }
 
 
 static void
-ngx_at_job_event_handler(ngx_event_t *ev)
+ngx_at_job_finish_all(ngx_queue_t *jobs)
 {
-    ngx_at_job_t *job = ev->data;
+    ngx_queue_t   *link;
 
-    job->queue->running = NULL;
-
-    ngx_at_job_run_next(job->queue);
-    ngx_at_job_finish(job);
+    while (!ngx_queue_empty(jobs)) {
+        link = ngx_queue_head(jobs);
+        ngx_queue_remove(link);
+        ngx_at_job_finish(ngx_queue_data(link, ngx_at_job_t, link));
+    }
 }
 
 
-/* starts a waiting job, which becomes the running job of its queue */
+static void
+ngx_at_job_event_handler(ngx_event_t *ev)
+{
+    ngx_at_job_queue_t *q = ev->data;
+
+    ngx_queue_t  done;
+
+    ngx_queue_init(&done);
+    ngx_queue_add(&done, &q->running);
+    ngx_queue_init(&q->running);
+
+    ngx_at_job_run_next(q);
+    ngx_at_job_finish_all(&done);
+}
+
+
+/* starts the first waiting jobs, none of which is running */
 
 static ngx_int_t
-ngx_at_job_start(ngx_at_job_t *job)
+ngx_at_job_start(ngx_at_job_queue_t *q)
 {
-    ngx_at_job_dequeue(job);
+    ngx_uint_t    n;
+    ngx_at_job_t  *job;
 
-    job->task.ctx = job;
-    job->task.handler = ngx_at_job_thread_handler;
-    job->task.event.handler = ngx_at_job_event_handler;
-    job->task.event.data = job;
-
-    if (ngx_thread_task_post(job->queue->pool, &job->task) != NGX_OK) {
-        job->failed = 1;
-        return NGX_ERROR;
+    for (n = 0; n < q->max_running && !ngx_queue_empty(&q->jobs); n++) {
+        job = ngx_queue_data(ngx_queue_head(&q->jobs), ngx_at_job_t, link);
+        ngx_at_job_dequeue(job);
+        ngx_queue_insert_tail(&q->running, &job->link);
+        q->round = ngx_max(q->round, job->round);
     }
 
-    job->queue->running = job;
+    q->task.ctx = q;
+    q->task.handler = ngx_at_job_thread_handler;
+    q->task.event.handler = ngx_at_job_event_handler;
+    q->task.event.data = q;
 
-    return NGX_OK;
+    return ngx_thread_task_post(q->pool, &q->task);
+}
+
+
+/* jobs that cannot be started fail */
+
+static void
+ngx_at_job_abandon(ngx_at_job_queue_t *q, ngx_queue_t *jobs)
+{
+    ngx_queue_t   *link;
+    ngx_at_job_t  *job;
+
+    ngx_queue_init(jobs);
+    ngx_queue_add(jobs, &q->running);
+    ngx_queue_init(&q->running);
+
+    for (link = ngx_queue_head(jobs);
+         link != ngx_queue_sentinel(jobs);
+         link = ngx_queue_next(link))
+    {
+        job = ngx_queue_data(link, ngx_at_job_t, link);
+        job->failed = 1;
+    }
 }
 
 
 static void
 ngx_at_job_run_next(ngx_at_job_queue_t *q)
 {
+    ngx_queue_t    failed;
     ngx_at_job_t  *job;
 
-    while (q->running == NULL && !ngx_queue_empty(&q->jobs)) {
+    while (ngx_queue_empty(&q->running) && !ngx_queue_empty(&q->jobs)) {
 
         job = ngx_queue_data(ngx_queue_head(&q->jobs), ngx_at_job_t, link);
 
         if (job->is_needed && !job->is_needed(job)) {
             ngx_at_job_dequeue(job);
+            ngx_at_job_finish(job);
 
-        } else if (ngx_at_job_start(job) == NGX_OK) {
-            return;
+        } else if (ngx_at_job_start(q) != NGX_OK) {
+            ngx_at_job_abandon(q, &failed);
+            ngx_at_job_finish_all(&failed);
+        }
+    }
+}
+
+
+/* the jobs of the owner that wait; sets the round of its next one */
+
+static ngx_uint_t
+ngx_at_job_count_owner(ngx_at_job_queue_t *q, ngx_at_job_t *job)
+{
+    ngx_uint_t     n;
+    ngx_queue_t   *link;
+    ngx_at_job_t  *other;
+
+    n = 0;
+    job->round = q->round;
+
+    if (job->owner == NULL) {
+        return 0;
+    }
+
+    for (link = ngx_queue_head(&q->jobs);
+         link != ngx_queue_sentinel(&q->jobs);
+         link = ngx_queue_next(link))
+    {
+        other = ngx_queue_data(link, ngx_at_job_t, link);
+
+        if (other->owner
+            && ngx_memcmp(other->owner, job->owner, NGX_AT_OWNER_LEN) == 0)
+        {
+            n++;
+            job->round = ngx_max(job->round, other->round + 1);
+        }
+    }
+
+    return n;
+}
+
+
+/* after the jobs of the same round */
+
+static void
+ngx_at_job_enqueue(ngx_at_job_queue_t *q, ngx_at_job_t *job)
+{
+    ngx_queue_t   *link;
+    ngx_at_job_t  *other;
+
+    link = ngx_queue_last(&q->jobs);
+
+    while (link != ngx_queue_sentinel(&q->jobs)) {
+        other = ngx_queue_data(link, ngx_at_job_t, link);
+
+        if (other->round <= job->round) {
+            break;
         }
 
-        ngx_at_job_finish(job);
+        link = ngx_queue_prev(link);
     }
+
+    ngx_queue_insert_after(link, &job->link);
+
+    job->queue = q;
+    job->waiting = 1;
+    q->n++;
 }
 
 
@@ -342,6 +522,7 @@ ngx_at_job_run_next(ngx_at_job_queue_t *q)
 ngx_int_t
 ngx_at_job_post(ngx_at_job_t *job, ngx_at_job_kind_e kind)
 {
+    ngx_queue_t          failed;
     ngx_at_job_queue_t  *q;
 
     q = kind == NGX_AT_JOB_WRITE ? &ngx_at_worker.write_queue
@@ -350,7 +531,8 @@ ngx_at_job_post(ngx_at_job_t *job, ngx_at_job_kind_e kind)
 
     if ((kind == NGX_AT_JOB_WRITE && q->n >= NGX_AT_WRITE_QUEUE_MAX)
         || (kind == NGX_AT_JOB_VERIFY && q->n >= NGX_AT_VERIFY_QUEUE_MAX)
-        || (kind == NGX_AT_JOB_HASH && q->n >= NGX_AT_HASH_QUEUE_MAX))
+        || (kind == NGX_AT_JOB_HASH && q->n >= NGX_AT_HASH_QUEUE_MAX)
+        || ngx_at_job_count_owner(q, job) >= NGX_AT_OWNER_JOBS_MAX)
     {
         return NGX_BUSY;
     }
@@ -360,17 +542,15 @@ ngx_at_job_post(ngx_at_job_t *job, ngx_at_job_kind_e kind)
     }
 
     if (kind == NGX_AT_JOB_SIGNATURE) {
-        ngx_queue_insert_head(&q->jobs, &job->link);
-
-    } else {
-        ngx_queue_insert_tail(&q->jobs, &job->link);
+        job->round = 0;
     }
 
-    job->queue = q;
-    job->waiting = 1;
-    q->n++;
+    ngx_at_job_enqueue(q, job);
 
-    if (q->running == NULL && q->n == 1 && ngx_at_job_start(job) != NGX_OK) {
+    if (ngx_queue_empty(&q->running) && q->n == 1
+        && ngx_at_job_start(q) != NGX_OK)
+    {
+        ngx_at_job_abandon(q, &failed);
         ngx_at_job_release_request(job);
         return NGX_ERROR;
     }
@@ -382,6 +562,6 @@ ngx_at_job_post(ngx_at_job_t *job, ngx_at_job_kind_e kind)
 ngx_uint_t
 ngx_at_write_queue_is_idle(void)
 {
-    return ngx_at_worker.write_queue.running == NULL
+    return ngx_queue_empty(&ngx_at_worker.write_queue.running)
            && ngx_at_worker.write_queue.n == 0;
 }

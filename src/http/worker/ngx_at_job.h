@@ -30,16 +30,24 @@ typedef enum {
     NGX_AT_JOB_HASH,            /* of a password: a thread of low priority */
     NGX_AT_JOB_SIGNATURE,
     NGX_AT_JOB_VERIFY,          /* a slow signature: in the thread of keys */
-    NGX_AT_JOB_WRITE            /* to the session database: in the pool of
-                                   "auth_token_thread_pool" */
+    NGX_AT_JOB_WRITE            /* to the session database */
 } ngx_at_job_kind_e;
 
-/* at most one job of a queue runs at a time in a worker process */
+#define NGX_AT_OWNER_LEN  16
+
+/*
+ * A worker process has one thread for a queue.  It runs one job at a time, or
+ * all waiting writes: they share one transaction and one sync.  Jobs run in
+ * rounds, each of which has one job of an owner (fair queuing).
+ */
 typedef struct {
     ngx_thread_pool_t   *pool;
     ngx_queue_t          jobs;                  /* not running yet */
     ngx_uint_t           n;
-    ngx_at_job_t        *running;
+    ngx_queue_t          running;
+    ngx_uint_t           max_running;
+    ngx_uint_t           round;                 /* of the last started job */
+    ngx_thread_task_t    task;
 } ngx_at_job_queue_t;
 
 /*
@@ -50,14 +58,19 @@ typedef struct {
 struct ngx_at_job_s {
     ngx_http_request_t  *request;               /* or NULL */
     void                *data;
+    const u_char        *owner;         /* NGX_AT_OWNER_LEN bytes, or NULL:
+                                           who shares the thread fairly */
     ngx_at_job_check_pt  is_needed;     /* or NULL; called before a waiting
                                            job starts, 0: it is not run */
-    ngx_at_job_pt        work;                  /* called in the thread */
+    ngx_at_job_pt        prepare;       /* or NULL; called in the thread,
+                                           before the transaction */
+    ngx_at_job_pt        work;          /* called in the thread; a write is
+                                           repeated if the group fails */
     ngx_at_job_pt        done;                  /* without a request */
 
     ngx_queue_t          link;
     ngx_at_job_queue_t  *queue;
-    ngx_thread_task_t    task;
+    ngx_uint_t           round;
     ngx_event_t          timer;
     unsigned             waiting:1;             /* in the queue */
     unsigned             busy:1;                /* waits or runs */
@@ -68,15 +81,14 @@ char *ngx_at_set_thread_pool(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
 /*
  * Once the http block was read: sets atmcf->thread_pool if a directive needs
- * it, and two pools of one thread: atmcf->hash_pool if passwords are checked,
- * atmcf->key_pool if there are issuers.
+ * it, and the pools of the queues, of one thread each.
  */
 ngx_int_t ngx_at_resolve_thread_pools(ngx_conf_t *cf,
     ngx_at_main_conf_t *atmcf);
 
 void ngx_at_job_init(const ngx_at_main_conf_t *atmcf);
 
-/* NGX_OK, NGX_BUSY if too many jobs of its kind wait, NGX_ERROR */
+/* NGX_OK, NGX_BUSY if too many jobs of its kind or owner wait, NGX_ERROR */
 ngx_int_t ngx_at_job_post(ngx_at_job_t *job, ngx_at_job_kind_e kind);
 
 /* 1 if no write waits or runs */

@@ -9,6 +9,12 @@
 
 #include "core/base/at_crypto.h"
 
+#include "http/base/ngx_at_time.h"
+
+
+#define NGX_AT_CLOCK_STEP   60000  /* ms; less is a correction */
+#define NGX_AT_CLOCK_DELAY  3600000  /* ms */
+
 
 typedef struct {
     ngx_connection_t           connection;      /* for ngx_event_ident() */
@@ -32,6 +38,30 @@ ngx_at_worker_reset(void)
 
     ngx_free(ngx_at_worker.no_user_logged);
     ngx_at_worker.no_user_logged = NULL;
+
+    (void) ngx_at_clock_is_trusted();
+}
+
+
+ngx_uint_t
+ngx_at_clock_is_trusted(void)
+{
+    int64_t                 now, steady, step;
+    ngx_at_worker_clock_t  *clock;
+
+    clock = &ngx_at_worker.clock;
+    now = ngx_at_now();
+    steady = ngx_at_steady_now();
+    step = (now - clock->now) - (steady - clock->steady);
+
+    if (step > NGX_AT_CLOCK_STEP || step < -NGX_AT_CLOCK_STEP) {
+        clock->set = steady;
+    }
+
+    clock->now = now;
+    clock->steady = steady;
+
+    return steady - clock->set >= NGX_AT_CLOCK_DELAY;
 }
 
 

@@ -9,54 +9,19 @@
 #define NGX_AT_WORKER_H
 
 #include "core/authz/at_cache.h"
-#include "core/base/at_error.h"
 #include "core/jose/at_jwt.h"
-#include "core/session/at_session_db.h"
 #include "core/session/at_state.h"
-#include "core/store/at_store.h"
 
 #include "http/base/ngx_at_main_conf.h"
-#include "http/worker/ngx_at_job.h"
+#include "http/worker/ngx_at_database.h"
 
 
-/* the store that this process has opened; it outlives a cycle */
+/* both clocks when they were last read, to notice that the system's was set */
 typedef struct {
-    char                       path[NGX_MAX_PATH];
-    at_store_t                *handle;          /* NULL: not usable */
-    uint64_t                   txnid;           /* last seen */
-    uint64_t                   epoch;           /* incremented by changes */
-    at_error_t                 error;           /* last logged */
-} ngx_at_worker_store_t;
-
-
-/* the session database that this process has opened */
-typedef struct {
-    char                       path[NGX_MAX_PATH];
-    at_session_db_t           *handle;          /* NULL: not available */
-    at_error_t                 error;           /* last logged */
-    time_t                     tried;           /* to open it */
-    time_t                     checked;         /* whether it was replaced */
-    ngx_uint_t                 replaced;        /* closed when no write runs */
-    ngx_uint_t                 polls;
-
-    ngx_at_job_t               clean_job;
-    int64_t                    clean_time;      /* milliseconds */
-    int                        cleaned;         /* records, -1: error */
-    at_error_t                 clean_error;     /* of the job */
-    ngx_uint_t                 clean_failed;    /* and was logged */
-} ngx_at_worker_sessions_t;
-
-
-typedef struct ngx_at_use_table_s  ngx_at_use_table_t;
-
-/* use counters of API tokens */
-typedef struct {
-    ngx_at_use_table_t        *counting;        /* NULL: not counted */
-    ngx_at_use_table_t        *storing;         /* by the job, or empty */
-    ngx_uint_t                 lost;            /* uses, since the last job */
-    ngx_at_job_t               job;
-    at_error_t                 err;             /* of the job */
-} ngx_at_worker_uses_t;
+    int64_t                    now;             /* ngx_at_now() */
+    int64_t                    steady;          /* ngx_at_steady_now() */
+    int64_t                    set;             /* ngx_at_steady_now() then */
+} ngx_at_worker_clock_t;
 
 
 /* log lines about refused requests */
@@ -87,6 +52,7 @@ typedef struct {
     ngx_at_job_queue_t         verify_queue;
     ngx_at_job_queue_t         write_queue;
     ngx_at_worker_log_t        refusal_log;
+    ngx_at_worker_clock_t      clock;
     ngx_at_worker_store_t      store;
     ngx_at_worker_sessions_t   sessions;
     ngx_at_worker_uses_t       uses;
@@ -101,6 +67,12 @@ extern ngx_at_worker_t  ngx_at_worker;
  * state of the previous one must not be used any more.
  */
 void ngx_at_worker_reset(void);
+
+/*
+ * Whether the clock of the system was not set for an hour.  The master process
+ * calls it, too: a new worker knows of a change before its start.
+ */
+ngx_uint_t ngx_at_clock_is_trusted(void);
 
 ngx_int_t ngx_at_worker_init(const ngx_at_main_conf_t *atmcf);
 void ngx_at_worker_exit(void);
