@@ -136,13 +136,20 @@ ngx_at_password_check_start(ngx_http_request_t *r, ngx_at_ctx_t *ctx,
 
     if (ngx_at_throttle_init(r, &check->throttle, check->issuer,
                              check->is_client ? 'c' : 'u', check->name)
-        != NGX_OK)
+        != NGX_OK
+        || ngx_at_throttle_init_address(r, &check->address, check->issuer)
+           != NGX_OK)
     {
         return AT_FAILED;
     }
 
     if (ngx_at_is_throttled(&check->throttle)) {
         ctx->retry_at = check->throttle.until;
+        return AT_THROTTLED;
+    }
+
+    if (ngx_at_is_throttled(&check->address)) {
+        ctx->retry_at = check->address.until;
         return AT_THROTTLED;
     }
 
@@ -158,12 +165,14 @@ ngx_at_password_check_start(ngx_http_request_t *r, ngx_at_ctx_t *ctx,
     check->compared = 0;
     check->job.request = r;
     check->job.data = check;
+    check->job.owner = check->address.digest;
     check->job.is_needed = ngx_at_password_job_ready;
     check->job.work = ngx_at_password_job_work;
 
     switch (ngx_at_job_post(&check->job, NGX_AT_JOB_HASH)) {
 
     case NGX_OK:
+        ngx_at_throttle_record_failure(&check->address);
         return AT_PENDING;
 
     case NGX_BUSY:
@@ -290,11 +299,13 @@ ngx_at_password_check_finish(ngx_http_request_t *r, ngx_at_ctx_t *ctx,
     case AT_OK:
     case AT_NO_SCOPES:
         ngx_at_throttle_clear_failures(&check->throttle);
+        ngx_at_throttle_undo_failure(&check->address);
         break;
 
     case AT_FAILED:
     case AT_UNAVAILABLE:
     case AT_THROTTLED:
+        ngx_at_throttle_undo_failure(&check->address);
         break;
 
     /* includes the correct password of a disabled account */

@@ -39,7 +39,8 @@ typedef struct {
 
     /* private */
     ngx_at_job_t            job;
-    ngx_at_throttle_t       throttle;
+    ngx_at_throttle_t       throttle;       /* name and address */
+    ngx_at_throttle_t       address;
     at_str_t                hashes[AT_CLIENT_SECRETS_MAX];
     ngx_uint_t              n;
     unsigned                known:1;        /* the name exists */

@@ -21,6 +21,7 @@
 /* without an issuer */
 #define NGX_AT_THROTTLE_FAILURES    10
 #define NGX_AT_THROTTLE_INTERVAL    60  /* seconds */
+#define NGX_AT_THROTTLE_ADDRESS     240  /* failures in a minute */
 
 #define NGX_AT_THROTTLE_CLOCK_SKEW  5   /* seconds, between workers */
 
@@ -141,6 +142,32 @@ ngx_at_throttle_init(ngx_http_request_t *r, ngx_at_throttle_t *throttle,
 }
 
 
+ngx_int_t
+ngx_at_throttle_init_address(ngx_http_request_t *r,
+    ngx_at_throttle_t *throttle, const ngx_at_issuer_t *issuer)
+{
+    at_addr_t  addr;
+
+    if (ngx_at_throttle_init(r, throttle, issuer, 'a', (at_str_t) { NULL, 0 })
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    throttle->interval = 60;
+    throttle->max_failures = issuer ? issuer->address_failures
+                                    : NGX_AT_THROTTLE_ADDRESS;
+
+    /* a client of a unix socket has none */
+
+    if (!ngx_at_client_address(r, &addr)) {
+        throttle->max_failures = NGX_MAX_UINT32_VALUE;
+    }
+
+    return NGX_OK;
+}
+
+
 /* locks the zone; returns the entry, or NULL and *oldest to be replaced */
 
 static ngx_at_throttle_entry_t *
@@ -253,6 +280,21 @@ ngx_at_throttle_clear_failures(const ngx_at_throttle_t *throttle)
 
     if (entry) {
         entry->failures = 0;
+    }
+
+    ngx_at_throttle_unlock(throttle);
+}
+
+
+void
+ngx_at_throttle_undo_failure(const ngx_at_throttle_t *throttle)
+{
+    ngx_at_throttle_entry_t  *entry, *oldest;
+
+    entry = ngx_at_throttle_lock(throttle, &oldest);
+
+    if (entry && entry->failures) {
+        entry->failures--;
     }
 
     ngx_at_throttle_unlock(throttle);

@@ -39,6 +39,14 @@ ngx_uint_t ngx_at_is_throttled(ngx_at_throttle_t *throttle);
 void ngx_at_throttle_record_failure(const ngx_at_throttle_t *throttle);
 void ngx_at_throttle_clear_failures(const ngx_at_throttle_t *throttle);
 
+/*
+ * All passwords that are hashed for an address count as failures until they
+ * prove to be right: a limit for any number of names.
+ */
+ngx_int_t ngx_at_throttle_init_address(ngx_http_request_t *r,
+    ngx_at_throttle_t *throttle, const ngx_at_issuer_t *issuer);
+void ngx_at_throttle_undo_failure(const ngx_at_throttle_t *throttle);
+
 ngx_int_t ngx_at_throttle_add_zone(ngx_conf_t *cf, ngx_at_main_conf_t *atmcf);
 
 
