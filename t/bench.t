@@ -67,7 +67,7 @@ my $number = qr/[+-]?[\d,]+(?:\.\d+)?/;
 my @names = ('auth_token, same token', 'auth_token, each token once', 'auth_token, bad signature',
              'auth_token, wrong alg', 'auth_token, same API token', 'auth_basic, PLAIN',
              'auth_token, Basic, remembered', 'auth_request');
-my $only  = '^(?:' . join('|', @names, 'auth_token, login', 'login storm', 'auth_token_allow', 'nginx, once more') . ')$';
+my $only  = '^(?:' . join('|', @names, 'auth_token, login', 'login storm', 'parallel refresh', 'auth_token_allow', 'nginx, once more') . ')$';
 
 my ($status, $output) = bench($only);
 is $status, 0, 'the benchmark runs' or diag $output;

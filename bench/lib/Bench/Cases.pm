@@ -72,6 +72,10 @@ my %server = (
         $self->_nginx('own-login', 'login.conf', values => {
             STORE => $self->{material}->users($self->{small}), KEY => $self->{material}->private_key })
     },
+    'own-refresh'  => sub ($self) {
+        $self->_nginx('own-refresh', 'login.conf', unpinned => 1, values => {
+            STORE => $self->{material}->users($self->{small}), KEY => $self->{material}->private_key, WORKERS => 2 })
+    },
     'nginx-others' => sub ($self) { $self->_nginx('nginx-others', 'nginx.conf') },
     'njs'          => sub ($self) { $self->_nginx('njs', 'njs.conf') },
     'haproxy'      => sub ($self) {
@@ -176,8 +180,10 @@ sub _basic ($password) {
         . encode_base64("bench:$password", ''), file => 'number:');
 }
 
+sub login_body ($self, $password = $Bench::Material::PASSWORD) { qq({"username":"bench","password":"$password"}) }
+
 sub _login ($password, %o) {
-    my $body = qq({"username":"bench","password":"$password"});
+    my $body = __PACKAGE__->login_body($password);
     return Bench::Load->new(path => '/login', method => 'POST', body => $body, file => 'number:',
         header => "Content-Type: application/json\r\nContent-Length: " . length $body, %o);
 }

@@ -97,6 +97,14 @@ sub _storm ($self) {
              met => $s ? $s->{met} : undef };
 }
 
+sub _refresh ($self) {
+    my $r = $self->{refresh};
+
+    return { goal => '64 clients refresh in parallel, 2 workers: at least 1,500 a second, p99 at most 60 ms',
+             measured => $r ? sprintf('%.0f a second, p99 %.0f ms', $r->{rate}, $r->{p99} / 1e3) : 'not measured',
+             met => $r ? $r->{met} : undef };
+}
+
 sub all ($self) {
     my $memory = $self->{memory};
 
@@ -120,6 +128,7 @@ sub all ($self) {
                  $memory ? ($memory->{own}{rss} - $memory->{nginx}{rss}) / 1024 : undef,
                  24, '%+.1f MiB'),
         $self->_storm,
+        $self->_refresh,
     );
 }
 
