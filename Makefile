@@ -2,6 +2,7 @@
 
 BUILD_ROOT = build
 SANITIZE   = 0
+COVERAGE   = 0
 
 # The nginx to build for, and its sources.  Debian's nginx-dev is sufficient; a complete
 # source tree works as well.  It is configured with the arguments of $(NGINX).
@@ -39,6 +40,11 @@ BUILD      = $(BUILD_ROOT)/sanitize
 # block.  The unit tests of src/core use malloc() and are fully checked.
 SANFLAGS   = -fsanitize=address,undefined -fno-omit-frame-pointer -O1
 HARDENING  = -fPIC
+else ifeq ($(COVERAGE),1)
+BUILD      = $(BUILD_ROOT)/coverage
+# workers have threads, and nginx-dev asks for _FORTIFY_SOURCE
+SANFLAGS   = --coverage -fprofile-update=atomic -O0 -U_FORTIFY_SOURCE
+HARDENING  = -fPIC
 else
 BUILD      = $(BUILD_ROOT)
 SANFLAGS   =
@@ -72,7 +78,7 @@ OBJTREE    = $(BUILD)/nginx
 
 .DELETE_ON_ERROR:
 .PHONY: all module command deps test-deps check test unit benchers bench demo demo-stop \
-        fuzz fuzzers lint analyze install uninstall clean help
+        coverage fuzz fuzzers lint analyze install uninstall clean help
 
 all: module command
 
@@ -86,6 +92,7 @@ help:
 	@echo 'make test         all tests; SANITIZE=1 runs them under ASan and UBSan'
 	@echo 'make lint         check the text of the sources'
 	@echo 'make analyze      static analysis by gcc and clang'
+	@echo 'make coverage     lines and branches that the tests execute'
 	@echo 'make fuzz         run each fuzz target for FUZZ_TIME seconds (10)'
 	@echo 'make bench        measure speed, also of other servers (10 min)'
 	@echo 'make install      into $$(DESTDIR): module, command, manual page, completion'
@@ -196,6 +203,13 @@ test: test-deps
 	$(MAKE) -j$(JOBS) all unit fuzzers benchers
 	AT_BUILD=$(CURDIR)/$(BUILD) AT_SANITIZE=$(SANITIZE) AT_NGINX=$(NGINX) \
 	    $(PROVE) -j$(TESTJOBS) --timer $(TESTS)
+
+# runs TESTS, and prints how much of the sources they execute
+coverage:
+	$(MAKE) -j$(JOBS) COVERAGE=1 all unit
+	AT_BUILD=$(CURDIR)/$(BUILD_ROOT)/coverage AT_NGINX=$(NGINX) TESTJOBS=$(TESTJOBS) \
+	    ./t/campaign/coverage $(BUILD_ROOT)/coverage \
+	    $(TESTS:$(BUILD)/%=$(BUILD_ROOT)/coverage/%)
 
 demo:
 	./deps.sh build demo
