@@ -26,7 +26,7 @@
 
 
 typedef struct {
-    volatile int64_t  pid;      /* of the process meant, 0: of none */
+    volatile int64_t  pid;      /* of the process, -1: of all, 0: of none */
     volatile int64_t  n;        /* which one fails, from 1 on; 0: none, but count */
     volatile int64_t  lasting;
     volatile int64_t  count;    /* how many there were since count was set to 0 */
@@ -103,7 +103,9 @@ fails(const void *caller)
 {
     int64_t  count;
 
-    if (control == NULL || control->pid == 0 || control->pid != getpid()) {
+    if (control == NULL || control->pid == 0
+        || (control->pid != -1 && control->pid != getpid()))
+    {
         return 0;
     }
 

@@ -5,13 +5,17 @@
  * Records of API tokens, users, roles and clients as the identity gets them.
  *
  * Requirements: store-decisions, address-match, api-token-syntax,
- *   store-expiry, audience, import-atomic, store-hash-flooding.
+ *   store-expiry, audience, import-atomic, store-hash-flooding,
+ *   allocation-points.
  */
 
 #include <time.h>
 #include <unistd.h>
 
+#define FAIL_PROCESS
+
 #include "dir.h"
+#include "fail.h"
 #include "tap.h"
 
 #include "core/store/at_account.h"
@@ -406,6 +410,183 @@ test_damage(void)
 }
 
 
+/* writes the first len bytes of a record of another kind */
+static void
+put_damaged(at_table_e table, const char *key, const at_bytes_t *whole,
+    size_t len)
+{
+    at_bytes_t  cut = { malloc(len), len, len, 0 };
+
+    memcpy(cut.data, whole->data, len);
+    put(table, str(key), &cut);
+}
+
+
+/* damaged records of users, clients and roles, at every length */
+static void
+test_damaged_owners(void)
+{
+    size_t              len, n[3] = { 0, 0, 0 };
+    at_bytes_t          bytes[3] = { { NULL, 0, 0, 0 } };
+    at_issuer_t         issuer = { 0 };
+    at_user_record_t    user = { 0 }, found;
+    at_client_record_t  client = { 0 }, got;
+    at_role_record_t    role = { 0 };
+    at_token_record_t   token = { 0 };
+
+    user.username = str("hurt");
+    user.id = str("1");
+    user.enabled = 1;
+    client.id = str("hurt");
+    client.enabled = 1;
+    role.name = str("hurt");
+    (void) at_user_encode(&bytes[0], &user);
+    (void) at_client_encode(&bytes[1], &client);
+    (void) at_role_encode(&bytes[2], &role);
+
+    token.id = str("of-hurt");
+    token.enabled = 1;
+    token.expires = AT_NEVER;
+    token.user = str("hurt");
+    put_token("user-hurt", &token);
+
+    token.user = str("");
+    token.role = str("hurt");
+    put_token("role-hurt", &token);
+
+    for (len = 1; len < bytes[0].len; len++) {
+        put_damaged(AT_TABLE_USERS, "hurt", &bytes[0], len);
+        n[0] += ask("user-hurt") != AT_UNAVAILABLE;
+        at_identity_release(&who);
+        n[0] += at_account_get_user(&who, &found, store, str("hurt"))
+                != AT_UNAVAILABLE;
+        n[0] += at_account_check_user(&found, &issuer, 1) == AT_OK;
+    }
+
+    is_int(n[0], 0, "a user truncated at any byte is unavailable");
+
+    for (len = 1; len < bytes[1].len; len++) {
+        put_damaged(AT_TABLE_CLIENTS, "hurt", &bytes[1], len);
+        at_identity_release(&who);
+        n[1] += at_account_get_client(&who, &got, store, str("hurt"))
+                != AT_UNAVAILABLE;
+        n[1] += at_account_check_client(&got, &issuer, 1) == AT_OK;
+    }
+
+    is_int(n[1], 0, "a client truncated at any byte is unavailable");
+
+    for (len = 1; len < bytes[2].len; len++) {
+        put_damaged(AT_TABLE_ROLES, "hurt", &bytes[2], len);
+        n[2] += ask("role-hurt") != AT_UNAVAILABLE;
+    }
+
+    is_int(n[2], 0, "a role truncated at any byte is unavailable");
+
+    at_bytes_free(&bytes[0]);
+    at_bytes_free(&bytes[1]);
+    at_bytes_free(&bytes[2]);
+}
+
+
+/* --- allocations --------------------------------------------------------- */
+
+
+/* an identity that is found has all of its rights */
+static int
+fail_lookup(void *data, FAIL_UNUSED unsigned n)
+{
+    at_verdict_e  verdict = ask(data);
+
+    (void) fail_end();
+
+    if (verdict == AT_OK) {
+        return at_rights_satisfy(&who.rights, str("Tenant.X.Read"),
+                                 AT_SCOPE_ALL)
+               && !at_rights_satisfy(&who.rights, str("Tenant.Standards.Read"),
+                                     AT_SCOPE_ALL);
+    }
+
+    return verdict == AT_FAILED || verdict == AT_UNAVAILABLE;
+}
+
+
+static int
+fail_user(FAIL_UNUSED void *data, FAIL_UNUSED unsigned n)
+{
+    at_user_record_t  user;
+    at_verdict_e      verdict;
+
+    at_identity_release(&who);
+    verdict = at_account_get_user(&who, &user, store, str("jane"));
+    (void) fail_end();
+
+    return verdict == AT_OK ? user.enabled
+           : verdict == AT_FAILED || verdict == AT_UNAVAILABLE;
+}
+
+
+static int
+fail_client(FAIL_UNUSED void *data, FAIL_UNUSED unsigned n)
+{
+    at_verdict_e        verdict;
+    at_client_record_t  client;
+
+    at_identity_release(&who);
+    verdict = at_account_get_client(&who, &client, store, str("c"));
+    (void) fail_end();
+
+    return verdict == AT_OK ? client.enabled
+           : verdict == AT_FAILED || verdict == AT_UNAVAILABLE;
+}
+
+
+static int
+fail_open(FAIL_UNUSED void *data, FAIL_UNUSED unsigned n)
+{
+    at_error_t   err = { { 0 } };
+    at_store_t  *other = at_store_open(in_dir("store"), AT_STORE_READ, &err);
+
+    (void) fail_end();
+    at_store_close(other);
+
+    return other != NULL || err.text[0] != '\0';
+}
+
+
+static void
+test_failures(void)
+{
+    char               by_role[] = "role", by_owner[] = "owned-by-jane";
+    at_list_t          none = { 0, 0, NULL };
+    at_bytes_t         bytes = { NULL, 0, 0, 0 }, scopes = { NULL, 0, 0, 0 };
+    at_user_record_t   user = { 0 };
+    at_token_record_t  token = { 0 };
+
+    user.username = str("jane");
+    user.id = str("7");
+    user.enabled = 1;
+    user.scopes = list(&scopes, "Tenant.X.Read", NULL);
+    (void) at_user_encode(&bytes, &user);
+    put(AT_TABLE_USERS, str("jane"), &bytes);
+
+    token.id = str("owned");
+    token.user = str("jane");
+    token.enabled = 1;
+    token.expires = AT_NEVER;
+    token.scopes = user.scopes;
+    put_token(by_owner, &token);
+    put_client("c", 1, "ops", none);
+
+    fail_each("an API token with a role", fail_lookup, by_role);
+    fail_each("an API token with an owner", fail_lookup, by_owner);
+    fail_each("a user", fail_user, NULL);
+    fail_each("a client", fail_client, NULL);
+    fail_each("opening a store", fail_open, NULL);
+
+    at_bytes_free(&scopes);
+}
+
+
 /* a key: its number, after a common prefix or random bytes */
 static void
 flood_key(unsigned char key[AT_SHA256_LEN], unsigned n, int chosen)
@@ -491,7 +672,7 @@ main(void)
     }
 
     RUN(test_tokens, test_owners, test_roles, test_clients, test_damage,
-        test_flood);
+        test_damaged_owners, test_failures, test_flood);
 
     at_identity_release(&who);
     at_store_close(store);

@@ -26,10 +26,19 @@ use Fcntl qw(:flock);
 use File::Basename qw(dirname);
 use POSIX qw(strftime);
 
-our @EXPORT = qw(record recorded commit $ROOT);
+our @EXPORT = qw(record recorded commit $ROOT $RELEVANT);
 
 our $ROOT = abs_path(dirname(__FILE__) . '/../../..');
 my $file = "$ROOT/t/campaign/results.md";
+
+# Files in which an error would grant a request: verification, claims, addresses,
+# scopes, store lookup, sessions and cache.
+our $RELEVANT = qr{\A src/core/ (?:
+      jose/at_(?:jwt|jwt_claims|jwk|key|keyset|jose|pem|key_text|ed25519|entra)\.c
+    | json/ | base/at_(?:base64url|crypto|str|bytes)\.c
+    | authz/ | store/at_(?:store|lmdb|account)\.c
+    | session/ )
+    | \A src/http/access/ngx_at_(?:access|policy|basic)\.c }x;
 
 sub _lines () {
     open my $fh, '<:utf8', $file or die "$file: $!\n";

@@ -13,16 +13,22 @@ our @EXPORT = qw(fail_alloc_env arm disarm failed_allocations);
 
 my $control;
 
-# the environment of a server whose allocations can be made to fail
-sub fail_alloc_env () {
-    my $library = "$AuthToken::Server::BUILD/fail_alloc.so";
-    my $source  = "$AuthToken::Server::ROOT/t/lib/fail_alloc.c";
+# compiles t/lib/NAME.c for LD_PRELOAD, and returns the path of the library
+sub preload_library ($name) {
+    my $library = "$AuthToken::Server::BUILD/$name.so";
+    my $source  = "$AuthToken::Server::ROOT/t/lib/$name.c";
 
     if (!-e $library || -M $library > -M $source) {
         system('gcc', '-O1', '-g', '-fPIC', '-shared', '-Wall', '-Wextra', '-Werror', '-fno-builtin',
                '-o', "$library.$$", $source) == 0 or die "gcc: $?\n";
         rename "$library.$$", $library or die "$library: $!\n";
     }
+    return $library;
+}
+
+# the environment of a server whose allocations can be made to fail
+sub fail_alloc_env () {
+    my $library = preload_library('fail_alloc');
 
     if (!$control) {
         $control = File::Temp->new(TEMPLATE => 'at-alloc-XXXXXXXX', TMPDIR => 1);
@@ -36,7 +42,7 @@ sub fail_alloc_env () {
 sub _write (@fields) { sysseek $control, 0, 0; syswrite $control, pack 'q<5', @fields }
 sub _read () { sysseek $control, 0, 0; sysread $control, my $bytes, 40; return unpack 'q<5', $bytes }
 
-# from now on allocation n of the process fails, and with $lasting all further
+# from now on allocation n of the process (-1: of all) fails, and with $lasting all further
 # ones; n 0 only counts
 sub arm ($pid, $n, $lasting) { _write($pid, $n, $lasting, 0, 0) }
 
