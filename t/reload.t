@@ -2,7 +2,7 @@
 
 # Signals under load: reload with changing keys, reload of invalid configurations,
 # reopening of logs, binary upgrade; process models of nginx.  RELOADS is the number of
-# reloads (200).
+# reloads (200), UPGRADES that of binary upgrades (1).
 #
 # Requirements: reload, signals, reload-with-errors, process-models,
 #   key-change-by-reload.
@@ -15,7 +15,8 @@ use AuthToken::Load;
 use AuthToken::Test;
 use Carp qw(croak);
 
-my $reloads = $ENV{RELOADS} || ($ENV{AT_SANITIZE} ? 30 : 200);
+my $reloads  = $ENV{RELOADS} || ($ENV{AT_SANITIZE} ? 30 : 200);
+my $upgrades = $ENV{UPGRADES} || 1;
 
 # --- keys -------------------------------------------------------------------
 
@@ -94,7 +95,7 @@ sub rss ($pid) {
 {
     my $s = start($conf, workers => 2, files => { 'keys.json' => $set{two} },
                   good => ['/', token => $load{good}[2][1]]);
-    my $beside = AuthToken::Load->start($s, \@load, clients => 4);
+    my $beside = AuthToken::Load->start($s, \@load, clients => 4, seconds => 180 + 2 * $reloads);
     my $half;
 
     my $asks = sub ($kind, $expected, $name) {
@@ -164,7 +165,7 @@ sub rss ($pid) {
 
     my $total = 0;
     $total += $_ for values %$count;
-    note "$total requests during $reloads reloads";
+    note "result: reloads: $reloads reloads, $total requests, no wrong verdict, no growth of the master process";
 }
 
 # --- process models ---------------------------------------------------------
@@ -221,7 +222,7 @@ for my $row (['one worker', 1, ''], ['two workers', 2, ''],
     my $s = AuthToken::Server->new($conf, workers => 2, files => { 'keys.json' => $set{two} });
     $s->{untagged} = 0;
     my $old = $s->launch('daemon on;');
-    my $beside = AuthToken::Load->start($s, \@load, clients => 3);
+    my $beside = AuthToken::Load->start($s, \@load, clients => 3, seconds => 180 + 20 * $upgrades);
 
     # upgrade and rollback
     my $new = upgrade($s, $old);
@@ -240,13 +241,16 @@ for my $row (['one worker', 1, ''], ['two workers', 2, ''],
     verdicts($s, 'rollback to the old process');
     await_true(sub { !-e $s->dir . '/nginx.pid.oldbin' }, 'the old process id file to be removed', 20);
 
-    # upgrade without rollback
-    $new = upgrade($s, $old);
-    await_true(sub { $workers_of->($new) == 2 }, 'the new workers', 20);
-    kill 'WINCH', $old;
-    kill 'QUIT', $old;
-    $ends->($old, 'QUIT: the old process ends');
-    verdicts($s, 'only the new process');
+    # upgrades without rollback
+    for my $n (1 .. $upgrades) {
+        $new = upgrade($s, $old);
+        await_true(sub { $workers_of->($new) == 2 }, 'the new workers', 20);
+        kill 'WINCH', $old;
+        kill 'QUIT', $old;
+        $ends->($old, "upgrade $n: the old process ends");
+        verdicts($s, "upgrade $n: only the new process");
+        $old = $new;
+    }
 
     kill 'USR1', $new;
     verdicts($s, 'USR1');
@@ -258,6 +262,7 @@ for my $row (['one worker', 1, ''], ['two workers', 2, ''],
     kill 'TERM', $new;
     $ends->($new, 'TERM');
     is_deeply [$s->alarms], [], 'signals: no alert in the log';
+    note "result: binary upgrades: $upgrades upgrades, no wrong verdict";
 }
 
 done;

@@ -327,7 +327,9 @@ sub each_fault ($name, $arguments, $next, $fault, $came, $may = qr/(?!)/) {
 
         push @wrong, "$n: the store is as $is, status $status, $err"
             if $is eq 'neither' || $status == 0 && $is ne 'after' || $status > 0 && $is ne 'before';
-        push @wrong, "$n: status $status" if $status !~ /^[01]$/ && $status !~ $may;
+        # gcov needs memory when the process ends
+        push @wrong, "$n: status $status" if $status !~ /^[01]$/ && $status !~ $may
+                                          && !($ENV{AT_COVERAGE} && $status == -11);
         push @wrong, "$n: no error message" if $status == 1 && $err !~ /\Aauth-token: .+\n\z/;
 
         $count{$status}++;
