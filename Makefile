@@ -78,7 +78,7 @@ OBJTREE    = $(BUILD)/nginx
 
 .DELETE_ON_ERROR:
 .PHONY: all module command deps test-deps check test unit benchers bench demo demo-stop \
-        coverage fuzz fuzzers lint analyze install uninstall clean help
+        coverage mutate campaign fuzz fuzzers lint analyze install uninstall clean help
 
 all: module command
 
@@ -93,6 +93,8 @@ help:
 	@echo 'make lint         check the text of the sources'
 	@echo 'make analyze      static analysis by gcc and clang'
 	@echo 'make coverage     lines and branches that the tests execute'
+	@echo 'make mutate       random changes of the sources, which the tests must notice'
+	@echo 'make campaign     all long tests (a day); continues after an interruption'
 	@echo 'make fuzz         run each fuzz target for FUZZ_TIME seconds (10)'
 	@echo 'make bench        measure speed, also of other servers (10 min)'
 	@echo 'make install      into $$(DESTDIR): module, command, manual page, completion'
@@ -210,6 +212,18 @@ coverage:
 	AT_BUILD=$(CURDIR)/$(BUILD_ROOT)/coverage AT_NGINX=$(NGINX) TESTJOBS=$(TESTJOBS) \
 	    ./t/campaign/coverage $(BUILD_ROOT)/coverage \
 	    $(TESTS:$(BUILD)/%=$(BUILD_ROOT)/coverage/%)
+
+# changes the sources at random: the tests must fail for each change
+MUTANTS = 500
+mutate:
+	$(MAKE) -j$(JOBS) all unit
+	./t/campaign/mutate $(BUILD) $(MUTANTS)
+
+# All long tests; takes a day or more.  An interrupted campaign continues.
+PARTS =
+campaign:
+	$(MAKE) -j$(JOBS) all unit fuzzers
+	./t/campaign/run $(BUILD) $(PARTS)
 
 demo:
 	./deps.sh build demo

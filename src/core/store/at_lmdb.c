@@ -383,7 +383,7 @@ at_lmdb_files_are_current(const at_lmdb_t *lmdb)
 {
     struct stat  data, lock;
 
-    if (lmdb->outgrown) {
+    if (lmdb->unusable) {
         return 0;
     }
 
@@ -496,6 +496,10 @@ at_lmdb_begin(at_lmdb_t *lmdb, unsigned flags, MDB_txn **txn)
         rc = *txn ? mdb_txn_renew(*txn)
                   : mdb_txn_begin(lmdb->env, NULL, flags, txn);
 
+        if (rc == MDB_PANIC) {
+            lmdb->unusable = 1;
+        }
+
         if (rc != MDB_MAP_RESIZED || tries) {
             return rc;
         }
@@ -505,7 +509,7 @@ at_lmdb_begin(at_lmdb_t *lmdb, unsigned flags, MDB_txn **txn)
          * it cannot, it has no map any more, so a smaller map is not enlarged.
          */
         if (lmdb->map_size < lmdb->schema->map_size) {
-            lmdb->outgrown = 1;
+            lmdb->unusable = 1;
             return rc;
         }
 

@@ -57,7 +57,7 @@ typedef struct {
     at_lmdb_file_t           lock;
     void                    *metas;     /* second map of the meta pages */
     size_t                   map_size;  /* that of the schema, or smaller */
-    int                      outgrown;  /* data.mdb is larger than the map */
+    int                      unusable;  /* outgrew the map, or MDB_PANIC */
     unsigned                 page_size;
     uint64_t                 uncounted; /* see at_lmdb_txnid_is_current() */
 } at_lmdb_t;
