@@ -169,6 +169,7 @@ for my $flow ('first keys', 'rotation', 'reload') {
         for my $n ($kind eq 'memory' ? (map { 40 * $_ } 1 .. 12) : 1 .. 4) {
             my $name = "$flow, $kind $n";
             my @old = $s->workers;
+            my $log = '';
 
             if ($flow eq 'rotation') {
                 $source->keys('rsa3');
@@ -187,20 +188,20 @@ for my $flow ('first keys', 'rotation', 'reload') {
                 $s->signal('HUP');
                 await_true(sub {
                     my %now = map { $_ => 1 } $s->workers;
-                    !(grep { $now{$_} } @old) || $s->errors->content =~ /\[emerg\]/;
+                    $log .= join "\n", $s->errors->lines;
+                    !(grep { $now{$_} } @old) || $log =~ /\[emerg\]/;
                 }, 'the reload', 30);
             }
             select undef, undef, undef, 0.05;
             my (undef, $failed) = $kind eq 'memory' ? disarm() : disarm_call();
             $came += !!$failed;
 
-            # as in nginx itself, a worker that cannot begin exits, and stays away
+            # As in nginx itself, a worker that cannot begin exits, and stays away.  If the
+            # state directory cannot be opened, logins fail until the next reload.
             my $status = status_of(get(token => flip($rs)));
-            if ($status == 0 && $kind =~ /getrandom|memory/) {
-                $s->signal('HUP');
-            } elsif ($status !~ /^(?:401|5..)$/) {
-                push @wrong, "$name: a forged token gets $status";
-            }
+            my $down = $status == 0 && $kind =~ /getrandom|memory/;
+            push @wrong, "$name: a forged token gets $status" if !$down && $status !~ /^(?:401|5..)$/;
+            $s->reload if $down || $log =~ /\[emerg\]/;
             push @wrong, "$name: no request succeeds" if !eventually_200($flow eq 'rotation' ? $rotated : $fetched);
         }
     }

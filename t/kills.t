@@ -48,7 +48,7 @@ my @rows = (
     ['scope',     '/scope', [token => $token],      '403 API_INSUFFICIENT_RIGHTS'],
 );
 
-# resident memory of the master process in KiB: of its own, and shared (zones)
+# resident memory of the master process in KiB: private, and shared (zones)
 sub memory () {
     my $status = AuthToken::Log->new('/proc/' . $s->pid . '/status')->content;
     return map { $status =~ /^$_:\s+(\d+) kB/m } qw(RssAnon RssShmem);

@@ -4,8 +4,8 @@
  *
  * For LD_PRELOAD: system calls of a process that fail on demand, or that end the
  * process.  AT_FAIL_CALL names a file of the size of control_t that is mapped at
- * start: what a test writes into it takes effect at once, also in processes that
- * were forked meanwhile.  Calls by nginx itself are neither counted nor failed.
+ * start.  A change of it takes effect at once, also in processes that were forked
+ * meanwhile.  Calls by nginx itself are neither counted nor failed.
  */
 
 #define _GNU_SOURCE

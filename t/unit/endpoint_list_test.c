@@ -303,6 +303,7 @@ test_errors(void)
         { "GET /a\r", "line 1: a control character" },
         { "GET /a\rGET /b\n", "line 1: a control character" },
         { "GET /a\v\n", "line 1: a control character" },
+        { "\x01GET /a\n", "line 1: a control character" },
         { "GET /a \x7f\n", "line 1: a control character" },
         { "# \x01\nGET /a\n", "line 1: a control character" },
         { "GET /a\nHEAD /a", "line 2: invalid method \"HEAD\": use \"GET\", "

@@ -106,6 +106,36 @@ is_key(const char *name, at_str_t text, EVP_PKEY *pkey, at_alg_e alg)
 }
 
 
+/* a thumbprint of the certificate is kept if it has the length of its hash */
+static void
+test_thumbprints(void)
+{
+    size_t        i;
+    at_keyset_t  *set;
+
+    static const struct {
+        const char  *text;
+        const char  *kept;
+    } cases[] = {
+        { "-KI3Q9nNR7bRofxmeZoXqbHZGew", "-KI3Q9nNR7bRofxmeZoXqbHZGew" },
+        { "", "" },
+        { "-KI3Q9nNR7bRofxmeZoXqbHZGe", "" },
+        { "-KI3Q9nNR7bRofxmeZoXqbHZGewA", "" },
+        { "-KI3Q9nNR7bRofxmeZoXqbHZGe+", "" },
+        { "-KI3Q9nNR7bRofxmeZoXqbHZGewAAAAAAAAAAAAAAAA", "" },
+        { "-KI3Q9nNR7bRofxmeZoXqbHZGewAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "" },
+    };
+
+    for (i = 0; i < N(cases); i++) {
+        set = parse(jwks(jwk(rsa, format(",'x5t':'%s'", cases[i].text))), ALL);
+
+        is_bytes(str(set ? set->keys[0].x5t : "no key"), str(cases[i].kept),
+                 "x5t \"%s\"", cases[i].text);
+        at_keyset_free(set);
+    }
+}
+
+
 /* the number of keys; 0: refused */
 static size_t
 count(at_str_t text, unsigned algs)
@@ -1105,9 +1135,10 @@ main(void)
     test_pem_refused();
     test_pem_cut(rsa);
     test_pem_cut(p256);
-    RUN(test_certificates, test_jwk_taken, test_jwk_numbers, test_jwk_refused,
-        test_algs, test_sets, test_thousand_keys, test_large_document,
-        test_to_jwks, test_warnings, test_kids, test_rfc, test_rfc_private);
+    RUN(test_certificates, test_jwk_taken, test_thumbprints, test_jwk_numbers,
+        test_jwk_refused, test_algs, test_sets, test_thousand_keys,
+        test_large_document, test_to_jwks, test_warnings, test_kids, test_rfc,
+        test_rfc_private);
 
     sign_end();
 

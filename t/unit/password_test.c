@@ -103,6 +103,10 @@ test_lengths(void)
            AT_PASSWORD_WRONG, "a password with a NUL does not match any hash");
     is_int(at_password_verify(hash_of("grüße €", "$6$", 0), str("grüße €")),
            AT_PASSWORD_RIGHT, "a password of other than ASCII bytes matches");
+    ok(at_password_hash_is_valid(str(crypt("a", "$6$s$"))),
+       "a salt may have one character");
+    ok(!at_password_hash_is_valid(str(crypt("a", "$6$s$") + 1)),
+       "a hash without its first byte is invalid");
 }
 
 
