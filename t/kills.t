@@ -18,6 +18,8 @@ use AuthToken::Test;
 use Fcntl qw(SEEK_SET);
 use Time::HiRes qw(sleep);
 
+no warnings 'portable';         # addresses have 64 bits
+
 plan skip_all => 'preloads a library, as the sanitizers do' if $ENV{AT_SANITIZE};
 
 my $kills = $ENV{KILLS} || 24;
