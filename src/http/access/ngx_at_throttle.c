@@ -123,7 +123,7 @@ ngx_at_throttle_init(ngx_http_request_t *r, ngx_at_throttle_t *throttle,
     if (kind == 'c') {
         ngx_strlow(p, (u_char *) name.data, name.len);
 
-    } else {
+    } else if (name.len) {
         ngx_memcpy(p, name.data, name.len);
     }
 
