@@ -247,6 +247,8 @@ ngx_at_init_process(ngx_cycle_t *cycle)
 {
     const ngx_at_main_conf_t  *atmcf;
 
+    ngx_at_state_init_process();
+
     if (ngx_process != NGX_PROCESS_WORKER && ngx_process != NGX_PROCESS_SINGLE)
     {
         return NGX_OK;

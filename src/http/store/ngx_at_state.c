@@ -9,6 +9,7 @@
 #include "http/store/ngx_at_state.h"
 
 #include "core/base/at_crypto.h"
+#include "core/session/at_state_lock.h"
 
 #include "http/base/ngx_at_directive.h"
 
@@ -108,6 +109,73 @@ ngx_at_state_key_cleanse(void *data)
 }
 
 
+/* the lock of this server; the descriptor is -1 without one */
+
+static int   ngx_at_state_lock_fd = -1;
+static char  ngx_at_state_lock_path[NGX_MAX_PATH];
+
+
+/*
+ * A new binary, started by a running nginx, inherits the descriptor and with
+ * it the lock.  If a reload changes the path, the old lock is released.
+ */
+
+static ngx_int_t
+ngx_at_lock_state(const char *path, at_error_t *err)
+{
+    int              fd;
+    at_state_lock_e  result;
+
+    if (ngx_at_state_lock_fd != -1
+        && ngx_strcmp(ngx_at_state_lock_path, path) == 0)
+    {
+        return NGX_OK;
+    }
+
+    result = at_state_lock(&fd, path, err);
+
+    if (result == AT_STATE_LOCK_FAILED) {
+        return NGX_ERROR;
+    }
+
+    if (result == AT_STATE_IN_USE && !ngx_inherited) {
+        (void) close(fd);
+        return NGX_ERROR;
+    }
+
+    if (ngx_at_state_lock_fd != -1) {
+        (void) close(ngx_at_state_lock_fd);
+    }
+
+    ngx_at_state_lock_fd = fd;
+    (void) ngx_cpystrn((u_char *) ngx_at_state_lock_path, (u_char *) path,
+                       NGX_MAX_PATH);
+
+    return NGX_OK;
+}
+
+
+void
+ngx_at_state_init_process(void)
+{
+    if (ngx_at_state_lock_fd == -1) {
+        return;
+    }
+
+    /* the process id of the master process is known once it is a daemon */
+
+    if (ngx_process == NGX_PROCESS_SINGLE) {
+        at_state_lock_sign(ngx_at_state_lock_fd, ngx_pid);
+        return;
+    }
+
+    at_state_lock_sign(ngx_at_state_lock_fd, ngx_parent);
+
+    (void) close(ngx_at_state_lock_fd);
+    ngx_at_state_lock_fd = -1;
+}
+
+
 /*
  * An error of init_module makes nginx exit, at a reload as well.  So a reload
  * with a full disk succeeds without a key, and the features that need the key
@@ -144,7 +212,8 @@ ngx_at_open_state(ngx_cycle_t *cycle, ngx_at_main_conf_t *atmcf)
     gid = uid == (uid_t) -1 ? (gid_t) -1 : ccf->group;
 
     if (at_state_open(key, (char *) atmcf->state_path.data, uid, gid, &err)
-        == 0)
+        == 0
+        && ngx_at_lock_state((char *) atmcf->state_path.data, &err) == NGX_OK)
     {
         atmcf->state_key = key;
         return NGX_OK;

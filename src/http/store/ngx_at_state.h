@@ -23,10 +23,13 @@ void ngx_at_require_state(ngx_conf_t *cf, ngx_at_main_conf_t *atmcf);
 ngx_int_t ngx_at_check_state(ngx_conf_t *cf, ngx_at_main_conf_t *atmcf);
 
 /*
- * In the master process: creates missing files and sets atmcf->state_key.
- * Without a key the features that need it fail closed.
+ * In the master process: creates missing files, sets atmcf->state_key and
+ * locks the directory.  Without a key the features that need it fail closed.
  */
 ngx_int_t ngx_at_open_state(ngx_cycle_t *cycle, ngx_at_main_conf_t *atmcf);
+
+/* in each process that the master starts: leaves the lock to the master */
+void ngx_at_state_init_process(void);
 
 /*
  * The path of a file that workers write, PATH/data/NAME, with a terminating
