@@ -238,7 +238,15 @@ ngx_at_init_module(ngx_cycle_t *cycle)
 
     ngx_at_worker_reset();
 
-    return ngx_at_open_state(cycle, atmcf);
+    if (ngx_at_open_state(cycle, atmcf) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (atmcf->store_path.data && atmcf->state_position.line) {
+        ngx_at_sessions_verify(atmcf);
+    }
+
+    return NGX_OK;
 }
 
 

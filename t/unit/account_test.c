@@ -544,7 +544,8 @@ static int
 fail_open(FAIL_UNUSED void *data, FAIL_UNUSED unsigned n)
 {
     at_error_t   err = { { 0 } };
-    at_store_t  *other = at_store_open(in_dir("store"), AT_STORE_READ, &err);
+    at_store_t  *other = at_store_open(in_dir("store"), AT_STORE_READ, NULL,
+                                       &err);
 
     (void) fail_end();
     at_store_close(other);
@@ -665,7 +666,7 @@ main(void)
     at_error_t  err;
 
     if (at_store_init(in_dir("store"), (uid_t) -1, (gid_t) -1, &err) != 0
-        || (store = at_store_open(in_dir("store"), AT_STORE_WRITE, &err))
+        || (store = at_store_open(in_dir("store"), AT_STORE_WRITE, NULL, &err))
            == NULL)
     {
         bail(err.text);

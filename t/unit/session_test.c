@@ -62,6 +62,7 @@ static const at_state_key_t  key = { { 1, 2, 3, 4, 5 } };
 static at_session_limits_t   limits = { GRACE, 1000000, 1000000 };
 static at_session_db_t      *sessions;
 static at_error_t            err;       /* of the last call that failed */
+static at_lmdb_verdict_t     verdict;   /* of the next database */
 
 static char    repeated[64];    /* "REFRESH ACCESS" of the last rotation */
 static size_t  map_size;        /* of the next environment, or 0 */
@@ -146,7 +147,7 @@ fdatasync(int fd)
 static void
 open_sessions(const char *name)
 {
-    sessions = at_session_db_open(in_dir(name), &key, &err);
+    sessions = at_session_db_open(in_dir(name), &key, &verdict, &err);
     must(sessions != NULL, err.text);
 }
 
@@ -897,12 +898,12 @@ test_uses(void)
 
     at_session_db_close(sessions);
 
-    ok(at_session_db_open(in_dir("nowhere"), NULL, &err) == NULL,
+    ok(at_session_db_open(in_dir("nowhere"), NULL, &verdict, &err) == NULL,
        "a reader does not create the database");
     is_int(access(in_dir("nowhere"), F_OK), -1,
            "a reader does not create the directory");
 
-    sessions = at_session_db_open(in_dir("uses"), NULL, &err);
+    sessions = at_session_db_open(in_dir("uses"), NULL, &verdict, &err);
     ok(sessions != NULL, "a reader opens the database without the key");
     is_int(at_token_use_get(sessions, &got), 1, "a reader gets counters");
     is_int(at_token_use_add(sessions, use, 1, &err), -1,
@@ -924,7 +925,7 @@ test_other_key(void)
     (void) begin("r0", "a0", NOW);
     at_session_db_close(sessions);
 
-    sessions = at_session_db_open(in_dir("key"), &other, &err);
+    sessions = at_session_db_open(in_dir("key"), &other, &verdict, &err);
     is_int(find("r0", NOW), UNKNOWN,
            "with another key, a refresh token is not found");
     at_session_db_close(sessions);
@@ -1021,10 +1022,36 @@ test_forged(void)
 }
 
 
+/* a damaged database is replaced, but not by a process that only reads */
+static void
+is_replaced(const char *says, const char *name)
+{
+    struct stat  st;
+
+    memset(&verdict, 0, sizeof(verdict));
+    ok(at_session_db_open(in_dir("files"), NULL, &verdict, &err) == NULL
+       && strstr(err.text, says) != NULL, "%s is rejected by a reader", name);
+
+    sessions = at_session_db_open(in_dir("files"), &key, &verdict, &err);
+    ok(sessions != NULL && strstr(err.text, says) != NULL
+       && strstr(err.text, "/files.damaged\"") != NULL,
+       "%s is replaced, with the cause", name);
+    is_int(stat(in_dir("files.damaged/data.mdb"), &st), 0, "%s is kept", name);
+
+    is_int(begin("r", "a", NOW), OK, "%s: sessions are stored", name);
+    at_session_db_close(sessions);
+
+    sessions = at_session_db_open(in_dir("files"), &key, &verdict, &err);
+    ok(sessions != NULL && err.text[0] == '\0', "%s: the new database is kept",
+       name);
+    at_session_db_close(sessions);
+}
+
+
 static void
 test_files(void)
 {
-    int          fd;
+    int          fd, page;
     char         text[4096], data[65536];
     ssize_t      n;
     struct stat  st;
@@ -1045,17 +1072,21 @@ test_files(void)
     (void) close(fd);
 
     (void) !truncate(in_dir("files/data.mdb"), 8192);
-    ok(at_session_db_open(in_dir("files"), &key, &err) == NULL,
-       "a truncated data.mdb is rejected");
-    ok(strstr(err.text, "is truncated") != NULL,
-       "the error says that it is truncated");
+    is_replaced("is truncated", "a truncated data.mdb");
 
     memset(text, 'x', sizeof(text));
     fd = open(in_dir("files/data.mdb"), O_WRONLY|O_CLOEXEC|O_TRUNC);
     (void) !write(fd, text, sizeof(text));
     (void) close(fd);
-    ok(at_session_db_open(in_dir("files"), &key, &err) == NULL,
-       "another file as data.mdb is rejected");
+    is_replaced("is not a database", "another file as data.mdb");
+
+    /* the header of the root of the sessions */
+    fd = open(in_dir("files/data.mdb"), O_WRONLY|O_CLOEXEC);
+    for (page = 2; page < 20; page++) {
+        (void) !pwrite(fd, "garbage", 7, page * 4096 + 9);
+    }
+    (void) close(fd);
+    is_replaced("is damaged, page", "a data.mdb with damaged pages");
 
     (void) !truncate(in_dir("files/data.mdb"), 0);
     open_sessions("files");
@@ -1338,7 +1369,7 @@ fail_open(FAIL_UNUSED void *data, FAIL_UNUSED unsigned n)
     at_session_db_t  *other;
 
     err.text[0] = '\0';
-    other = at_session_db_open(in_dir("fail_open"), &key, &err);
+    other = at_session_db_open(in_dir("fail_open"), &key, &verdict, &err);
     (void) fail_end();
     at_session_db_close(other);
 

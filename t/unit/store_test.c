@@ -87,7 +87,7 @@ inspect(const at_store_worker_t *reader)
 static at_store_t *
 open_store(at_store_mode_e mode)
 {
-    at_store_t  *store = at_store_open(in_dir("s"), mode, &err);
+    at_store_t  *store = at_store_open(in_dir("s"), mode, NULL, &err);
 
     must(store != NULL, err.text);
 
@@ -149,7 +149,7 @@ is_refused(const at_store_worker_t *reader, const char *says, const char *name)
     }
 
     if (reader == NULL) {
-        store = at_store_open(in_dir("s"), AT_STORE_READ, &err);
+        store = at_store_open(in_dir("s"), AT_STORE_READ, NULL, &err);
         ok(store == NULL, "%s is not opened", name);
         at_store_close(store);
     }
@@ -319,7 +319,7 @@ test_format(void)
        "another program creates an environment");
     mdb_env_close(env);
 
-    ok(at_store_open(in_dir("s"), AT_STORE_READ, &err) == NULL,
+    ok(at_store_open(in_dir("s"), AT_STORE_READ, NULL, &err) == NULL,
        "an environment of another program is rejected");
 
     make();
@@ -331,7 +331,7 @@ test_format(void)
        "the format of a store is changed to 1");
     mdb_env_close(env);
 
-    ok(at_store_open(in_dir("s"), AT_STORE_READ, &err) == NULL
+    ok(at_store_open(in_dir("s"), AT_STORE_READ, NULL, &err) == NULL
        && strstr(err.text, "is a store of another format: export it") != NULL,
        "a store of another format is rejected, with a hint");
 }
@@ -963,7 +963,7 @@ test_limited_map(void)
     free(value);
 
     largest_map = 63 * mib;
-    store = at_store_open(in_dir("s"), AT_STORE_READ, &err);
+    store = at_store_open(in_dir("s"), AT_STORE_READ, NULL, &err);
     ok(store == NULL && strstr(err.text, "Cannot allocate memory") != NULL,
        "less address space than that: %s", err.text);
 

@@ -6,9 +6,6 @@
  */
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "core/authz/at_role.h"
 #include "core/base/at_crypto.h"
@@ -253,30 +250,25 @@ cli_check_run(cli_t *cli, at_store_t *store, void *data)
 }
 
 
-/* LMDB trusts its pages and may crash on damaged ones: use another process */
+/* LMDB trusts the pages of its file: check them first */
 int
 cli_check(cli_t *cli)
 {
-    int          status;
-    pid_t        pid;
-    cli_check_t  check = { .damaged = 0 };
+    const char         *path;
+    cli_check_t         check = { .damaged = 0 };
+    at_lmdb_verdict_t   verdict;
 
-    pid = fork();
+    path = cli_store_path(cli);
 
-    if (pid == -1) {
-        return cli_failure(cli, "cannot start a process: %m");
+    if (path == NULL) {
+        return -1;
     }
 
-    if (pid == 0) {
-        exit(cli_store_run(cli, AT_STORE_READ, cli_check_run, &check) == 0
-             ? CLI_OK : cli->status);
+    at_lmdb_verify_path(&verdict, path);
+
+    if (verdict.result == AT_LMDB_DAMAGED) {
+        return cli_failure(cli, "%s", verdict.err.text);
     }
 
-    if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status)) {
-        return cli_failure(cli, "the store is damaged: LMDB cannot read it");
-    }
-
-    cli->status = WEXITSTATUS(status);
-
-    return cli->status == CLI_OK ? 0 : -1;
+    return cli_store_run(cli, AT_STORE_READ, cli_check_run, &check);
 }

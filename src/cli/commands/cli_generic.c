@@ -129,10 +129,11 @@ cli_role_set(cli_t *cli)
 static int
 cli_generic_run_read(cli_t *cli, cli_store_pt run, void *data)
 {
-    int          n, rc;
-    char         path[PATH_MAX];
-    at_error_t   err;
-    const char  *state;
+    int                n, rc;
+    char               path[PATH_MAX];
+    at_error_t         err;
+    const char        *state;
+    at_lmdb_verdict_t  verdict = { .ino = 0 };
 
     state = cli_command_kind(cli)->table == AT_TABLE_TOKENS
             ? cli_text(cli, "state") : NULL;
@@ -144,7 +145,7 @@ cli_generic_run_read(cli_t *cli, cli_store_pt run, void *data)
             return cli_usage(cli, "the path in \"--state\" is too long");
         }
 
-        cli->sessions = at_session_db_open(path, NULL, &err);
+        cli->sessions = at_session_db_open(path, NULL, &verdict, &err);
 
         if (cli->sessions == NULL) {
             return cli_failure(cli, "%s", err.text);

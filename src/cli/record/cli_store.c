@@ -56,7 +56,7 @@ cli_store_run(cli_t *cli, at_store_mode_e mode, cli_store_pt handler,
         return -1;
     }
 
-    store = at_store_open(path, mode, &err);
+    store = at_store_open(path, mode, NULL, &err);
 
     if (store == NULL) {
         return cli_failure(cli, "%s", err.text);

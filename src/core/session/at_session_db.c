@@ -5,7 +5,9 @@
 
 #include <endian.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -38,11 +40,117 @@ static const at_lmdb_schema_t  at_session_schema = {
 };
 
 
+/*
+ * Workers open the database one after the other, so that only one of them
+ * replaces it if it is damaged.  Returns a descriptor that holds the lock.
+ */
+static int
+at_session_db_lock(const char *path)
+{
+    int   fd;
+    char  parent[PATH_MAX];
+
+    if (snprintf(parent, PATH_MAX, "%s/..", path) >= PATH_MAX) {
+        return -1;
+    }
+
+    fd = open(parent, O_RDONLY|O_DIRECTORY|O_CLOEXEC);
+
+    while (fd != -1 && flock(fd, LOCK_EX) == -1 && errno == EINTR) {
+        /* void */
+    }
+
+    return fd;
+}
+
+
+/*
+ * Users must be able to log in again without an operator.  Sets err to the
+ * cause and the new name.
+ */
+static int
+at_session_db_replace(const char *path, at_error_t *err)
+{
+    char        damaged[PATH_MAX], file[PATH_MAX];
+    size_t      i;
+    at_error_t  cause;
+
+    static const char *const  files[] = { "data.mdb", "lock.mdb" };
+
+    if (snprintf(damaged, PATH_MAX, "%s.damaged", path) >= PATH_MAX) {
+        return -1;
+    }
+
+    for (i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        if (at_lmdb_path(file, damaged, files[i], &cause) == 0) {
+            (void) unlink(file);
+        }
+    }
+
+    (void) rmdir(damaged);
+    cause = *err;
+
+    if (rename(path, damaged) != 0 || mkdir(path, 0700) != 0) {
+        return at_error(err, "cannot rename \"%s\" to \"%s\": %m", path,
+                        damaged);
+    }
+
+    (void) at_error(err, "%.300s; it was renamed to \"%.180s\"", cause.text,
+                    damaged);
+
+    return 0;
+}
+
+
+/* a writer may have committed and not yet extended the file: see at_lmdb.c */
+static void
+at_session_db_wait_for_writer(const char *path)
+{
+    int         fd;
+    char        file[PATH_MAX];
+    at_error_t  ignored;
+
+    if (at_lmdb_path(file, path, "data.mdb", &ignored) != 0) {
+        return;
+    }
+
+    fd = open(file, O_RDONLY|O_CLOEXEC|O_NONBLOCK|O_NOFOLLOW);
+
+    if (fd != -1) {
+        (void) flock(fd, LOCK_SH);
+        (void) close(fd);
+    }
+}
+
+
+static at_lmdb_e
+at_session_db_open_files(at_session_db_t *db, const char *path, int create,
+    at_lmdb_verdict_t *verdict, at_error_t *err)
+{
+    at_lmdb_e  result;
+
+    result = at_lmdb_inspect(path, create, err);
+
+    if (result == AT_LMDB_DAMAGED) {
+        at_session_db_wait_for_writer(path);
+        result = at_lmdb_inspect(path, create, err);
+    }
+
+    return result < 0 ? result
+           : at_lmdb_open(&db->lmdb, path, &at_session_schema,
+                          create ? AT_LMDB_CREATE : AT_LMDB_READ, verdict,
+                          err);
+}
+
+
 at_session_db_t *
 at_session_db_open(const char *path, const at_state_key_t *key,
-    at_error_t *err)
+    at_lmdb_verdict_t *verdict, at_error_t *err)
 {
+    int               dir;
     char              lock[PATH_MAX];
+    at_lmdb_e         result;
+    at_error_t        replaced;
     at_session_db_t  *db;
 
     if (key != NULL && mkdir(path, 0700) != 0 && errno != EEXIST) {
@@ -50,9 +158,7 @@ at_session_db_open(const char *path, const at_state_key_t *key,
         return NULL;
     }
 
-    if (at_lmdb_path(lock, path, "lock.mdb", err) != 0
-        || at_lmdb_inspect(path, key != NULL, err) < 0)
-    {
+    if (at_lmdb_path(lock, path, "lock.mdb", err) != 0) {
         return NULL;
     }
 
@@ -69,13 +175,28 @@ at_session_db_open(const char *path, const at_state_key_t *key,
         return NULL;
     }
 
-    if (at_lmdb_open(&db->lmdb, path, &at_session_schema,
-                     key != NULL ? AT_LMDB_CREATE : AT_LMDB_READ, err)
-        != 0)
+    replaced.text[0] = '\0';
+    dir = key != NULL ? at_session_db_lock(path) : -1;
+
+    result = at_session_db_open_files(db, path, key != NULL, verdict, err);
+
+    if (result == AT_LMDB_DAMAGED && dir != -1
+        && at_session_db_replace(path, err) == 0)
     {
+        replaced = *err;
+        result = at_session_db_open_files(db, path, 1, verdict, err);
+    }
+
+    if (dir != -1) {
+        (void) close(dir);
+    }
+
+    if (result != AT_LMDB_OK) {
         free(db);
         return NULL;
     }
+
+    *err = replaced;
 
     if (key != NULL) {
         db->key = *key;

@@ -18,19 +18,22 @@
 
 #include "core/base/at_error.h"
 #include "core/session/at_state.h"
+#include "core/store/at_lmdb_file.h"
 
 
 typedef struct at_session_db_s  at_session_db_t;
 
 
 /*
- * Opens the environment in path, once in a process, after its last fork.  With
- * a key, it must run as the workers' user and creates missing files.  Without
- * a key (NULL) the files must exist, and only at_token_use_get() works.
- * Returns NULL with err set on error.
+ * Opens the environment in path, once in a process, after its last fork, and
+ * checks its pages first as at_lmdb_open() does.  With a key, it must run as
+ * the workers' user, creates missing files, and renames a damaged database to
+ * PATH.damaged and creates a new one.  Without a key (NULL) the files must
+ * exist, and only at_token_use_get() works.  Returns NULL with err set on
+ * error.  On success err is empty, or tells of the damaged database.
  */
 at_session_db_t *at_session_db_open(const char *path,
-    const at_state_key_t *key, at_error_t *err);
+    const at_state_key_t *key, at_lmdb_verdict_t *verdict, at_error_t *err);
 void at_session_db_close(at_session_db_t *db);
 
 /* bytes of the map if the address space is limited, else 0 */

@@ -3,12 +3,16 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
+#define _GNU_SOURCE             /* fallocate() */
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "core/base/at_file.h"
@@ -20,119 +24,48 @@
 /* bytes of the file beyond its last page: see at_lmdb_extend_file() */
 #define AT_LMDB_SLACK        (1 << 20)
 
+/* of lock.mdb, for all readers */
+#define AT_LMDB_LOCK_SIZE    (AT_LMDB_MAX_READERS * 64 + 4096)
+
+/* LMDB writes as much at once: see at_lmdb_strerror() */
+#define AT_LMDB_WRITE_SIZE   (1 << 20)
+
+#define AT_LMDB_TRIES        100
+
+#define AT_LMDB_REPLACED                                                      \
+    "%s: data.mdb was replaced while other processes have the old one open; " \
+    "try again in a few seconds"
+
 /* bytes; see at_lmdb_open_env() */
 #define AT_LMDB_MIN_MAP      (1 << 26)
 
-#define AT_META_MAGIC        0xbeefc0deu
-#define AT_META_VERSION      1
+
+/* --- opening ------------------------------------------------------------- */
 
 
-/* the meta page of LMDB 0.9 */
-typedef struct {
-    uint64_t  page_header[2];
-    uint32_t  magic;
-    uint32_t  version;
-    uint64_t  address;
-    uint64_t  map_size;
-    uint32_t  page_size;        /* md_pad of the free list's table */
-    uint32_t  free_rest;
-    uint64_t  free_numbers[5];
-    uint64_t  main_table[6];
-    uint64_t  last_page;
-    uint64_t  txnid;
-} at_meta_t;
-
-
-/* --- files --------------------------------------------------------------- */
-
-
-int
-at_lmdb_path(char buf[PATH_MAX], const char *path, const char *file,
-    at_error_t *err)
-{
-    int  n;
-
-    n = snprintf(buf, PATH_MAX, "%s/%s", path, file);
-
-    return n > 0 && n < PATH_MAX ? 0 : at_error(err, "the path is too long");
-}
-
-
+/*
+ * Readers write to lock.mdb through a map: without disk space for a page of it
+ * they would get SIGBUS.  Other errors are reported by LMDB.
+ */
 static int
-at_meta_read(at_meta_t *meta, int fd, off_t offset)
+at_lmdb_allocate_lock(const at_lmdb_t *lmdb)
 {
-    return pread(fd, meta, sizeof(at_meta_t), offset)
-           == (ssize_t) sizeof(at_meta_t)
-           && meta->magic == AT_META_MAGIC && meta->version == AT_META_VERSION
-           && meta->page_size >= 512 && meta->page_size <= 65536 ? 0 : -1;
-}
+    int  fd, rc;
 
-
-/* the newer of the two meta pages determines the minimum file size */
-static int
-at_lmdb_check_content(int fd, const char *file, off_t size, at_error_t *err)
-{
-    off_t      needed;
-    at_meta_t  first, second;
-
-    if (at_meta_read(&first, fd, 0) != 0
-        || at_meta_read(&second, fd, first.page_size) != 0)
-    {
-        return at_error(err, "\"%s\" is not a database of this version of "
-                        "LMDB", file);
-    }
-
-    if (second.txnid > first.txnid) {
-        first = second;
-    }
-
-    needed = (off_t) (first.last_page + 1) * first.page_size;
-
-    return size >= needed
-           ? 0 : at_error(err, "\"%s\" is truncated to %lld of %lld bytes: "
-                          "restore it from a backup", file, (long long) size,
-                          (long long) needed);
-}
-
-
-int
-at_lmdb_inspect(const char *path, int may_be_empty, at_error_t *err)
-{
-    int          fd, rc;
-    char         file[PATH_MAX];
-    struct stat  st;
-
-    if (at_lmdb_path(file, path, "data.mdb", err) != 0) {
-        return -1;
-    }
-
-    /* a FIFO or a terminal must not block the process */
-    fd = open(file, O_RDONLY|O_CLOEXEC|O_NONBLOCK|O_NOCTTY);
-
-    if (fd == -1 && errno != ENOENT) {
-        return at_error(err, "\"%s\": %s", file, strerror(errno));
-    }
-
-    rc = at_file_check_local(fd == -1 ? path : file, err);
+    fd = open(lmdb->lock.path, O_RDWR|O_CREAT|O_CLOEXEC|O_NONBLOCK|O_NOCTTY,
+              lmdb->schema->mode);
 
     if (fd == -1) {
-        return rc == 0 ? 1 : -1;
+        return 0;
     }
 
-    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
-        rc = at_error(err, "\"%s\" is not a regular file", file);
-
-    } else if (rc == 0 && !(may_be_empty && st.st_size == 0)) {
-        rc = at_lmdb_check_content(fd, file, st.st_size, err);
-    }
+    rc = fallocate(fd, 0, 0, AT_LMDB_LOCK_SIZE) != 0
+         && (errno == ENOSPC || errno == EDQUOT) ? errno : 0;
 
     (void) close(fd);
 
     return rc;
 }
-
-
-/* --- opening ------------------------------------------------------------- */
 
 
 static int
@@ -182,7 +115,11 @@ at_lmdb_open_env(at_lmdb_t *lmdb, const char *path, at_lmdb_mode_e mode)
     MDB_stat  st;
 
     size = lmdb->schema->map_size;
-    rc = at_lmdb_open_map(lmdb, path, mode, size);
+    rc = at_lmdb_allocate_lock(lmdb);
+
+    if (rc == 0) {
+        rc = at_lmdb_open_map(lmdb, path, mode, size);
+    }
 
     if (rc == ENOMEM) {
         do {
@@ -219,26 +156,27 @@ at_lmdb_open_env(at_lmdb_t *lmdb, const char *path, at_lmdb_mode_e mode)
 static int
 at_lmdb_save_files(at_lmdb_t *lmdb)
 {
-    int          rc, fd;
+    int          rc;
     struct stat  data, lock;
 
-    rc = mdb_env_get_fd(lmdb->env, &fd);
+    rc = mdb_env_get_fd(lmdb->env, &lmdb->fd);
 
     if (rc != 0) {
         return rc;
     }
 
-    if (fstat(fd, &data) != 0 || stat(lmdb->lock.path, &lock) != 0) {
+    if (fstat(lmdb->fd, &data) != 0 || stat(lmdb->lock.path, &lock) != 0) {
         return errno;
     }
 
     lmdb->data.dev = data.st_dev;
     lmdb->data.ino = data.st_ino;
+    lmdb->size = data.st_size;
     lmdb->lock.dev = lock.st_dev;
     lmdb->lock.ino = lock.st_ino;
 
     lmdb->metas = mmap(NULL, 2 * (size_t) lmdb->page_size, PROT_READ,
-                       MAP_SHARED, fd, 0);
+                       MAP_SHARED, lmdb->fd, 0);
 
     if (lmdb->metas == MAP_FAILED) {
         lmdb->metas = NULL;
@@ -292,12 +230,98 @@ at_lmdb_open_tables(at_lmdb_t *lmdb, MDB_txn *txn, unsigned flags)
 }
 
 
-int
-at_lmdb_open(at_lmdb_t *lmdb, const char *path, const at_lmdb_schema_t *schema,
-    at_lmdb_mode_e mode, at_error_t *err)
+/*
+ * A reader keeps the pages of its transaction, but not the meta page, which is
+ * read before two later commits.
+ */
+static at_lmdb_e
+at_lmdb_verify_snapshot(at_lmdb_t *lmdb, at_lmdb_verdict_t *verdict,
+    at_error_t *err)
+{
+    int              rc, tries;
+    MDB_txn         *txn;
+    at_lmdb_e        result;
+    at_lmdb_meta_t   meta;
+
+    if (at_lmdb_verdict_is_of(verdict, lmdb->fd, err)) {
+        return verdict->result;
+    }
+
+    for (tries = 0; tries < AT_LMDB_TRIES; tries++) {
+        rc = mdb_txn_begin(lmdb->env, NULL, MDB_RDONLY, &txn);
+
+        if (rc != 0) {
+            (void) at_lmdb_fail(lmdb, rc, err);
+            return AT_LMDB_FAILED;
+        }
+
+        if (at_lmdb_read_meta(&meta, lmdb->fd, mdb_txn_id(txn)) == 0) {
+            result = at_lmdb_verify(lmdb->fd, lmdb->data.path, &meta, verdict,
+                                    err);
+            mdb_txn_abort(txn);
+            return result;
+        }
+
+        mdb_txn_abort(txn);
+    }
+
+    (void) at_error(err, AT_LMDB_REPLACED, lmdb->schema->name);
+
+    return AT_LMDB_FAILED;
+}
+
+
+static int
+at_lmdb_is_known_damaged(const at_lmdb_t *lmdb,
+    const at_lmdb_verdict_t *verdict, at_error_t *err)
+{
+    int  fd, rc;
+
+    fd = open(lmdb->data.path, O_RDONLY|O_CLOEXEC|O_NONBLOCK|O_NOCTTY);
+
+    if (fd == -1) {
+        return 0;
+    }
+
+    rc = at_lmdb_verdict_is_of(verdict, fd, err)
+         && verdict->result == AT_LMDB_DAMAGED;
+
+    (void) close(fd);
+
+    return rc;
+}
+
+
+static int
+at_lmdb_begin_tables(at_lmdb_t *lmdb, int create)
 {
     int       rc;
-    MDB_txn  *txn = NULL;
+    MDB_txn  *txn;
+
+    rc = mdb_txn_begin(lmdb->env, NULL, create ? 0 : MDB_RDONLY, &txn);
+
+    if (rc != 0) {
+        return rc;
+    }
+
+    rc = at_lmdb_open_tables(lmdb, txn, create ? MDB_CREATE : 0);
+
+    if (rc == 0) {
+        return mdb_txn_commit(txn);
+    }
+
+    mdb_txn_abort(txn);
+
+    return rc;
+}
+
+
+at_lmdb_e
+at_lmdb_open(at_lmdb_t *lmdb, const char *path, const at_lmdb_schema_t *schema,
+    at_lmdb_mode_e mode, at_lmdb_verdict_t *verdict, at_error_t *err)
+{
+    int        rc;
+    at_lmdb_e  result;
 
     memset(lmdb, 0, sizeof(at_lmdb_t));
     lmdb->schema = schema;
@@ -305,33 +329,30 @@ at_lmdb_open(at_lmdb_t *lmdb, const char *path, const at_lmdb_schema_t *schema,
     if (at_lmdb_path(lmdb->data.path, path, "data.mdb", err) != 0
         || at_lmdb_path(lmdb->lock.path, path, "lock.mdb", err) != 0)
     {
-        return -1;
+        return AT_LMDB_FAILED;
     }
 
+    if (verdict != NULL && at_lmdb_is_known_damaged(lmdb, verdict, err)) {
+        return AT_LMDB_DAMAGED;
+    }
+
+    result = AT_LMDB_OK;
     rc = at_lmdb_open_env(lmdb, path, mode);
 
     if (rc == 0) {
         rc = at_lmdb_save_files(lmdb);
     }
 
-    if (rc == 0) {
-        rc = mdb_txn_begin(lmdb->env, NULL,
-                           mode == AT_LMDB_CREATE ? 0 : MDB_RDONLY, &txn);
+    if (rc == 0 && verdict != NULL) {
+        result = at_lmdb_verify_snapshot(lmdb, verdict, err);
     }
 
-    if (rc == 0) {
-        rc = at_lmdb_open_tables(lmdb, txn,
-                                 mode == AT_LMDB_CREATE ? MDB_CREATE : 0);
-        if (rc == 0) {
-            rc = mdb_txn_commit(txn);
-
-        } else {
-            mdb_txn_abort(txn);
-        }
+    if (rc == 0 && result == AT_LMDB_OK) {
+        rc = at_lmdb_begin_tables(lmdb, mode == AT_LMDB_CREATE);
     }
 
-    if (rc == 0) {
-        return 0;
+    if (rc == 0 && result == AT_LMDB_OK) {
+        return AT_LMDB_OK;
     }
 
     if (rc == MDB_NOTFOUND) {
@@ -342,21 +363,24 @@ at_lmdb_open(at_lmdb_t *lmdb, const char *path, const at_lmdb_schema_t *schema,
         (void) at_error(err, "\"%s\" is a %s of another format: %s", path,
                         schema->name, schema->format_hint);
 
-    } else {
+    } else if (rc != 0) {
         (void) at_error(err, "\"%s\": %s", path, mdb_strerror(rc));
     }
 
     at_lmdb_close(lmdb);
 
-    return -1;
+    return result == AT_LMDB_DAMAGED || rc == MDB_INVALID ? AT_LMDB_DAMAGED
+                                                          : AT_LMDB_FAILED;
 }
 
 
 void
 at_lmdb_close(at_lmdb_t *lmdb)
 {
-    mdb_env_close(lmdb->env);
-    lmdb->env = NULL;
+    if (lmdb->env != NULL) {
+        mdb_env_close(lmdb->env);
+        lmdb->env = NULL;
+    }
 
     if (lmdb->metas != NULL) {
         (void) munmap(lmdb->metas, 2 * (size_t) lmdb->page_size);
@@ -383,7 +407,9 @@ at_lmdb_files_are_current(const at_lmdb_t *lmdb)
 {
     struct stat  data, lock;
 
-    if (lmdb->unusable) {
+    if (lmdb->unusable
+        || __atomic_load_n(&lmdb->truncated, __ATOMIC_RELAXED))
+    {
         return 0;
     }
 
@@ -400,10 +426,30 @@ at_lmdb_files_are_current(const at_lmdb_t *lmdb)
 }
 
 
+/* threads of a process may call this at the same time */
+int
+at_lmdb_is_truncated(at_lmdb_t *lmdb)
+{
+    off_t        size;
+    struct stat  st;
+
+    size = __atomic_load_n(&lmdb->size, __ATOMIC_RELAXED);
+
+    if (fstat(lmdb->fd, &st) != 0 || st.st_size < size) {
+        __atomic_store_n(&lmdb->truncated, 1, __ATOMIC_RELAXED);
+
+    } else if (st.st_size > size) {
+        __atomic_store_n(&lmdb->size, st.st_size, __ATOMIC_RELAXED);
+    }
+
+    return __atomic_load_n(&lmdb->truncated, __ATOMIC_RELAXED);
+}
+
+
 static uint64_t
 at_lmdb_meta_txnid(const void *page)
 {
-    return __atomic_load_n(&((const at_meta_t *) page)->txnid,
+    return __atomic_load_n(&((const at_lmdb_meta_t *) page)->txnid,
                            __ATOMIC_ACQUIRE);
 }
 
@@ -412,6 +458,10 @@ uint64_t
 at_lmdb_last_txnid(const at_lmdb_t *lmdb)
 {
     uint64_t  first, second;
+
+    if (__atomic_load_n(&lmdb->truncated, __ATOMIC_RELAXED)) {
+        return 0;
+    }
 
     first = at_lmdb_meta_txnid(lmdb->metas);
     second = at_lmdb_meta_txnid((const char *) lmdb->metas + lmdb->page_size);
@@ -471,18 +521,15 @@ at_lmdb_txnid_is_current(at_lmdb_t *lmdb)
 static void
 at_lmdb_extend_file(at_lmdb_t *lmdb)
 {
-    int          fd;
     off_t        needed;
     struct stat  st;
 
     needed = at_lmdb_min_file_size(lmdb);
 
-    if (needed != INT64_MAX
-        && mdb_env_get_fd(lmdb->env, &fd) == 0
-        && fstat(fd, &st) == 0
+    if (needed != INT64_MAX && fstat(lmdb->fd, &st) == 0
         && st.st_size < needed + AT_LMDB_SLACK / 2)
     {
-        (void) !ftruncate(fd, needed + AT_LMDB_SLACK);
+        (void) !ftruncate(lmdb->fd, needed + AT_LMDB_SLACK);
     }
 }
 
@@ -491,6 +538,10 @@ int
 at_lmdb_begin(at_lmdb_t *lmdb, unsigned flags, MDB_txn **txn)
 {
     int  rc, tries;
+
+    if (at_lmdb_is_truncated(lmdb)) {
+        return MDB_INVALID;
+    }
 
     for (tries = 0; /* void */; tries++) {
         rc = *txn ? mdb_txn_renew(*txn)
@@ -518,6 +569,17 @@ at_lmdb_begin(at_lmdb_t *lmdb, unsigned flags, MDB_txn **txn)
 }
 
 
+/*
+ * Writers wait for the lock of data.mdb, and not in LMDB: if a writer dies
+ * from a truncated file, LMDB would make the next one read that file as well.
+ */
+static void
+at_lmdb_lock(const at_lmdb_t *lmdb)
+{
+    while (flock(lmdb->fd, LOCK_EX) == -1 && errno == EINTR) { /* void */ }
+}
+
+
 int
 at_lmdb_begin_write(at_lmdb_t *lmdb, MDB_txn **txn, at_error_t *err)
 {
@@ -526,19 +588,19 @@ at_lmdb_begin_write(at_lmdb_t *lmdb, MDB_txn **txn, at_error_t *err)
     (void) mdb_reader_check(lmdb->env, &dead);
 
     *txn = NULL;
+    at_lmdb_lock(lmdb);
     rc = at_lmdb_begin(lmdb, 0, txn);
 
     if (rc != 0) {
+        (void) flock(lmdb->fd, LOCK_UN);
         return at_lmdb_fail(lmdb, rc, err);
     }
 
     /* the write lock excludes a commit in progress: see the header */
     if (mdb_txn_id(*txn) != at_lmdb_last_txnid(lmdb) + 1) {
-        mdb_txn_abort(*txn);
+        at_lmdb_abort_write(lmdb, *txn);
         *txn = NULL;
-        return at_error(err, "%s: data.mdb was replaced while other processes "
-                        "have the old one open; try again in a few seconds",
-                        lmdb->schema->name);
+        return at_error(err, AT_LMDB_REPLACED, lmdb->schema->name);
     }
 
     at_lmdb_extend_file(lmdb);
@@ -547,25 +609,28 @@ at_lmdb_begin_write(at_lmdb_t *lmdb, MDB_txn **txn, at_error_t *err)
 }
 
 
+void
+at_lmdb_abort_write(const at_lmdb_t *lmdb, MDB_txn *txn)
+{
+    mdb_txn_abort(txn);
+    (void) flock(lmdb->fd, LOCK_UN);
+}
+
+
 int
 at_lmdb_end_write(at_lmdb_t *lmdb, MDB_txn *txn, int rc, at_error_t *err)
 {
-    int          fd;
     struct stat  st;
 
     if (rc != 0) {
-        mdb_txn_abort(txn);
-
-    } else {
-        rc = mdb_txn_commit(txn);
-    }
-
-    if (rc != 0) {
+        at_lmdb_abort_write(lmdb, txn);
         return at_lmdb_fail(lmdb, rc, err);
     }
 
+    rc = mdb_txn_commit(txn);
+
     /* the transaction may have used more than the slack */
-    if (mdb_env_get_fd(lmdb->env, &fd) == 0 && fstat(fd, &st) == 0
+    if (rc == 0 && !at_lmdb_is_truncated(lmdb) && fstat(lmdb->fd, &st) == 0
         && st.st_size < at_lmdb_min_file_size(lmdb)
         && mdb_txn_begin(lmdb->env, NULL, 0, &txn) == 0)
     {
@@ -573,18 +638,37 @@ at_lmdb_end_write(at_lmdb_t *lmdb, MDB_txn *txn, int rc, at_error_t *err)
         mdb_txn_abort(txn);
     }
 
-    return 0;
+    (void) flock(lmdb->fd, LOCK_UN);
+
+    return rc == 0 ? 0 : at_lmdb_fail(lmdb, rc, err);
 }
 
 
 const char *
 at_lmdb_strerror(const at_lmdb_t *lmdb, int rc)
 {
-    return rc == MDB_MAP_FULL && lmdb->map_size < lmdb->schema->map_size
-           ? "no space in the map, address space is limited"
-           : rc == MDB_CORRUPTED
-           ? "record is damaged or was not written by this server"
-           : mdb_strerror(rc);
+    struct statvfs  fs;
+
+    if (rc == MDB_MAP_FULL && lmdb->map_size < lmdb->schema->map_size) {
+        return "no space in the map, address space is limited";
+    }
+
+    if (rc == MDB_CORRUPTED) {
+        return "record is damaged or was not written by this server";
+    }
+
+    if (rc == MDB_INVALID) {
+        return "data.mdb is truncated";
+    }
+
+    /* LMDB returns EIO if only a part of a write fits on the disk */
+    if (rc == EIO && fstatvfs(lmdb->fd, &fs) == 0
+        && fs.f_bavail < AT_LMDB_WRITE_SIZE / fs.f_frsize)
+    {
+        rc = ENOSPC;
+    }
+
+    return mdb_strerror(rc);
 }
 
 

@@ -4,9 +4,9 @@
  *
  * LMDB environments: the only place that opens them, for the store and for the
  * session database.  It adds the checks that LMDB does not make.  LMDB maps
- * the file, so that reading a truncated one kills the process (SIGBUS); on a
- * network file system its locks do not work; and it does not notice that a
- * file was replaced.
+ * the file, so that reading a truncated one kills the process (SIGBUS), as
+ * damaged pages do; on a network file system its locks do not work; and it
+ * does not notice that a file was replaced.
  *
  * A process opens a path once, and after its last fork: LMDB's locks survive
  * neither a second environment of the same files nor a fork.
@@ -15,13 +15,12 @@
 #ifndef AT_LMDB_H
 #define AT_LMDB_H
 
-#include <limits.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 #include <lmdb.h>
 
-#include "core/base/at_error.h"
+#include "core/store/at_lmdb_file.h"
 
 
 #define AT_LMDB_MAX_TABLES  8
@@ -55,6 +54,9 @@ typedef struct {
     const at_lmdb_schema_t  *schema;
     at_lmdb_file_t           data;      /* as it was opened */
     at_lmdb_file_t           lock;
+    int                      fd;        /* of data.mdb */
+    off_t                    size;      /* of data.mdb; it only grows */
+    int                      truncated; /* data.mdb was; not usable */
     void                    *metas;     /* second map of the meta pages */
     size_t                   map_size;  /* that of the schema, or smaller */
     int                      unusable;  /* outgrew the map, or MDB_PANIC */
@@ -63,21 +65,14 @@ typedef struct {
 } at_lmdb_t;
 
 
-/* the path of a file in the environment's directory; 0, or -1 with err set */
-int at_lmdb_path(char buf[PATH_MAX], const char *path, const char *file,
-    at_error_t *err);
-
 /*
- * Checks data.mdb without opening the environment: a regular file of this LMDB
- * version, complete, on a local file system.  Returns 0, 1 if the file does
- * not exist, or -1 with err set.  may_be_empty: another process may be
- * creating it.
+ * Opens the environment, and checks its pages first unless verdict, which is
+ * updated, is that of the file.  verdict NULL: no check.  Returns AT_LMDB_OK;
+ * else err is set and no environment is open.
  */
-int at_lmdb_inspect(const char *path, int may_be_empty, at_error_t *err);
-
-/* Returns 0, or -1 with err set; no environment is open then. */
-int at_lmdb_open(at_lmdb_t *lmdb, const char *path,
-    const at_lmdb_schema_t *schema, at_lmdb_mode_e mode, at_error_t *err);
+at_lmdb_e at_lmdb_open(at_lmdb_t *lmdb, const char *path,
+    const at_lmdb_schema_t *schema, at_lmdb_mode_e mode,
+    at_lmdb_verdict_t *verdict, at_error_t *err);
 void at_lmdb_close(at_lmdb_t *lmdb);
 
 /*
@@ -85,6 +80,9 @@ void at_lmdb_close(at_lmdb_t *lmdb);
  * complete and fits the map: 1, 0, or -1 if that cannot be determined.
  */
 int at_lmdb_files_are_current(const at_lmdb_t *lmdb);
+
+/* LMDB would read beyond the end of a truncated file: call this before */
+int at_lmdb_is_truncated(at_lmdb_t *lmdb);
 
 /*
  * LMDB takes the number of the last transaction from lock.mdb.  If data.mdb
@@ -111,6 +109,7 @@ int at_lmdb_begin_write(at_lmdb_t *lmdb, MDB_txn **txn, at_error_t *err);
  * the text of rc or of the failure.
  */
 int at_lmdb_end_write(at_lmdb_t *lmdb, MDB_txn *txn, int rc, at_error_t *err);
+void at_lmdb_abort_write(const at_lmdb_t *lmdb, MDB_txn *txn);
 
 /* the text of LMDB's code; at_lmdb_fail() sets err to it and returns -1 */
 const char *at_lmdb_strerror(const at_lmdb_t *lmdb, int rc);

@@ -25,9 +25,11 @@ struct at_store_s {
 
 
 at_store_t *
-at_store_open(const char *path, at_store_mode_e mode, at_error_t *err)
+at_store_open(const char *path, at_store_mode_e mode,
+    at_lmdb_verdict_t *verdict, at_error_t *err)
 {
     int          rc;
+    at_lmdb_e    result;
     at_store_t  *store;
 
     if (at_store_inspect(path, NULL, err) < 0) {
@@ -41,10 +43,15 @@ at_store_open(const char *path, at_store_mode_e mode, at_error_t *err)
         return NULL;
     }
 
-    if (at_lmdb_open(&store->lmdb, path, &at_store_schema,
-                     mode == AT_STORE_READ ? AT_LMDB_READ : AT_LMDB_WRITE, err)
-        != 0)
-    {
+    result = at_lmdb_open(&store->lmdb, path, &at_store_schema,
+                          mode == AT_STORE_READ ? AT_LMDB_READ : AT_LMDB_WRITE,
+                          verdict, err);
+
+    if (result != AT_LMDB_OK) {
+        if (result == AT_LMDB_DAMAGED) {
+            at_store_add_remedy(err);
+        }
+
         free(store);
         return NULL;
     }
@@ -137,6 +144,7 @@ uint64_t
 at_store_begin_epoch(at_store_t *store)
 {
     store->saw_outdated = 0;
+    (void) at_lmdb_is_truncated(&store->lmdb);
 
     return at_lmdb_last_txnid(&store->lmdb);
 }
@@ -160,7 +168,9 @@ at_store_begin(at_store_t *store, at_store_mode_e mode, at_error_t *err)
         return at_lmdb_begin_write(&store->lmdb, &store->txn, err);
     }
 
-    if (!at_store_snapshot_is_latest(store)) {
+    if (at_lmdb_is_truncated(&store->lmdb)
+        || !at_store_snapshot_is_latest(store))
+    {
         at_store_drop_snapshot(store);
 
         rc = at_lmdb_begin(&store->lmdb, MDB_RDONLY, &store->reader);
@@ -198,7 +208,7 @@ at_store_end(at_store_t *store)
 {
     /* the reader keeps its snapshot */
     if (store->txn != store->reader) {
-        mdb_txn_abort(store->txn);
+        at_lmdb_abort_write(&store->lmdb, store->txn);
     }
 
     store->txn = NULL;

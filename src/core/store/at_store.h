@@ -16,6 +16,7 @@
 #include "core/base/at_crypto.h"
 #include "core/base/at_error.h"
 #include "core/base/at_str.h"
+#include "core/store/at_lmdb_file.h"
 
 
 typedef enum {
@@ -46,12 +47,10 @@ typedef struct at_store_s  at_store_t;
 
 /* opens a store that at_store_inspect() accepts; NULL with err set */
 at_store_t *at_store_open(const char *path, at_store_mode_e mode,
-    at_error_t *err);
+    at_lmdb_verdict_t *verdict, at_error_t *err);
 void at_store_close(at_store_t *store);
 
-/*
- * The size of the map in bytes if the address space is limited, else 0.
- */
+/* the size of the map in bytes if the address space is limited, else 0 */
 size_t at_store_reduced_map(const at_store_t *store);
 
 /*

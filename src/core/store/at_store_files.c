@@ -138,6 +138,18 @@ at_store_group_option(char buf[32], const char *option,
 }
 
 
+void
+at_store_add_remedy(at_error_t *err)
+{
+    size_t  len;
+
+    len = strlen(err->text);
+
+    (void) snprintf(err->text + len, sizeof(err->text) - len,
+                    ": restore it from a backup");
+}
+
+
 int
 at_store_inspect(const char *path, const at_store_worker_t *worker,
     at_error_t *err)
@@ -149,7 +161,12 @@ at_store_inspect(const char *path, const at_store_worker_t *worker,
 
     rc = at_lmdb_inspect(path, 0, err);
 
-    if (rc > 0) {
+    if (rc == AT_LMDB_DAMAGED) {
+        at_store_add_remedy(err);
+        return -1;
+    }
+
+    if (rc == AT_LMDB_MISSING) {
         return at_error(err, "\"%s/data.mdb\": %s; create a store with: "
                         "auth-token init --store lmdb:%s%s", path,
                         strerror(ENOENT), path,
@@ -227,8 +244,9 @@ at_store_init(const char *path, uid_t uid, gid_t gid, at_error_t *err)
     }
 
     rc = at_lmdb_inspect(path, 0, err) < 0
-         ? -1
-         : at_lmdb_open(&lmdb, path, &at_store_schema, AT_LMDB_CREATE, err);
+         || at_lmdb_open(&lmdb, path, &at_store_schema, AT_LMDB_CREATE, NULL,
+                         err) != AT_LMDB_OK
+         ? -1 : 0;
 
     if (rc == 0) {
         at_lmdb_close(&lmdb);

@@ -45,5 +45,8 @@ int at_store_init(const char *path, uid_t uid, gid_t gid, at_error_t *err);
 int at_store_inspect(const char *path, const at_store_worker_t *worker,
     at_error_t *err);
 
+/* appends how to fix a damaged file */
+void at_store_add_remedy(at_error_t *err);
+
 
 #endif

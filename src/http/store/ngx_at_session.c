@@ -32,12 +32,34 @@ struct ngx_at_use_table_s {
 
 
 static void
+ngx_at_sessions_set_path(u_char *path, const ngx_at_main_conf_t *atmcf)
+{
+    u_char  *p;
+
+    p = ngx_snprintf(path, NGX_MAX_PATH - 1, "%V/data/sessions",
+                     &atmcf->state_path);
+    *p = '\0';
+}
+
+
+void
+ngx_at_sessions_verify(const ngx_at_main_conf_t *atmcf)
+{
+    ngx_at_worker_sessions_t  *sessions;
+
+    sessions = &ngx_at_worker.sessions;
+
+    ngx_at_sessions_set_path((u_char *) sessions->path, atmcf);
+    at_lmdb_verify_path(&sessions->verdict, sessions->path);
+}
+
+
+static void
 ngx_at_sessions_open(ngx_at_worker_sessions_t *sessions,
     const ngx_at_main_conf_t *atmcf)
 {
-    u_char      *p;
-    size_t       map_size;
-    at_error_t   err;
+    size_t      map_size;
+    at_error_t  err;
 
     sessions->tried = ngx_time();
 
@@ -45,12 +67,10 @@ ngx_at_sessions_open(ngx_at_worker_sessions_t *sessions,
         (void) at_error(&err, "the state directory was not opened at start");
 
     } else {
-        p = ngx_snprintf((u_char *) sessions->path, NGX_MAX_PATH - 1,
-                         "%V/data/sessions", &atmcf->state_path);
-        *p = '\0';
-
+        ngx_at_sessions_set_path((u_char *) sessions->path, atmcf);
         sessions->handle = at_session_db_open(sessions->path,
-                                              atmcf->state_key, &err);
+                                              atmcf->state_key,
+                                              &sessions->verdict, &err);
     }
 
     if (sessions->handle) {
@@ -62,6 +82,12 @@ ngx_at_sessions_open(ngx_at_worker_sessions_t *sessions,
                           "auth_token: address space is limited, session "
                           "database mapped with %uzM: \"%s\"",
                           map_size >> 20, sessions->path);
+        }
+
+        if (err.text[0]) {
+            ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                          "auth_token: session database replaced by an empty "
+                          "one, all users must log in again: %s", err.text);
         }
 
         return;
@@ -100,6 +126,7 @@ ngx_at_sessions_close_if_replaced(ngx_at_worker_sessions_t *sessions)
                   "\"%s\"", sessions->path);
 
     at_session_db_close(sessions->handle);
+    ngx_memzero(&sessions->verdict, sizeof(at_lmdb_verdict_t));
 
     sessions->handle = NULL;
     sessions->replaced = 0;
@@ -411,6 +438,11 @@ ngx_at_sessions_watch(ngx_cycle_t *cycle, const ngx_at_main_conf_t *atmcf)
 
     if (uses->counting == NULL || uses->storing == NULL) {
         return NGX_ERROR;
+    }
+
+    if (ngx_at_worker_replaces_killed()) {
+        ngx_memzero(&ngx_at_worker.sessions.verdict,
+                    sizeof(at_lmdb_verdict_t));
     }
 
     (void) ngx_at_sessions_get(atmcf);

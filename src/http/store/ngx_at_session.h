@@ -25,6 +25,12 @@ at_session_db_t *ngx_at_sessions_get(const ngx_at_main_conf_t *atmcf);
 /* AT_UNAVAILABLE if new tokens cannot be stored, which it logs */
 at_verdict_e ngx_at_sessions_check_space(const ngx_at_main_conf_t *atmcf);
 
+/*
+ * In the master process: checks the pages of the database, so that worker
+ * processes need not do it.
+ */
+void ngx_at_sessions_verify(const ngx_at_main_conf_t *atmcf);
+
 /* a use is lost if too many tokens are used within seconds */
 void ngx_at_count_use(at_str_t api_token);
 

@@ -107,6 +107,45 @@ ngx_at_store_get_reader(ngx_conf_t *cf, at_store_worker_t *reader, gid_t *gids)
 }
 
 
+/* an error is logged once, not every second and by each worker process */
+
+static void
+ngx_at_log_store_error(ngx_at_worker_store_t *open, const at_error_t *err,
+    ngx_log_t *log)
+{
+    if (ngx_strcmp(open->error.text, err->text) != 0) {
+        open->error = *err;
+        ngx_log_error(NGX_LOG_ERR, log, 0,
+                      "auth_token: store not available, requests that need it "
+                      "are refused: %s", err->text);
+    }
+}
+
+
+/*
+ * nginx starts with a damaged store, because other requests do not need it.
+ * Worker processes inherit the verdict and the error.
+ */
+
+static void
+ngx_at_verify_store(const char *path, ngx_log_t *log)
+{
+    at_error_t              err;
+    ngx_at_worker_store_t  *open;
+
+    open = &ngx_at_worker.store;
+    open->error.text[0] = '\0';
+
+    at_lmdb_verify_path(&open->verdict, path);
+
+    if (open->verdict.result == AT_LMDB_DAMAGED) {
+        err = open->verdict.err;
+        at_store_add_remedy(&err);
+        ngx_at_log_store_error(open, &err, log);
+    }
+}
+
+
 ngx_int_t
 ngx_at_check_store(ngx_conf_t *cf, ngx_at_main_conf_t *atmcf)
 {
@@ -140,6 +179,10 @@ ngx_at_check_store(ngx_conf_t *cf, ngx_at_main_conf_t *atmcf)
         rc = 1;
     }
 
+    if (rc >= 0 && ngx_process != NGX_PROCESS_SIGNALLER) {
+        ngx_at_verify_store(path, cf->log);
+    }
+
     level = rc < 0 ? NGX_LOG_EMERG : NGX_LOG_WARN;
 
     if (rc != 0) {
@@ -162,7 +205,8 @@ ngx_at_open_store(ngx_at_worker_store_t *open, const ngx_str_t *path,
     size_t      map_size;
     at_error_t  err;
 
-    open->handle = at_store_open((char *) path->data, AT_STORE_READ, &err);
+    open->handle = at_store_open((char *) path->data, AT_STORE_READ,
+                                 &open->verdict, &err);
 
     /* the file that replaces another one may not be complete yet */
 
@@ -170,6 +214,7 @@ ngx_at_open_store(ngx_at_worker_store_t *open, const ngx_str_t *path,
         (void) at_error(&err, "\"%s\" is incomplete", path->data);
         at_store_close(open->handle);
         open->handle = NULL;
+        ngx_memzero(&open->verdict, sizeof(at_lmdb_verdict_t));
     }
 
     if (open->handle) {
@@ -193,14 +238,7 @@ ngx_at_open_store(ngx_at_worker_store_t *open, const ngx_str_t *path,
         return;
     }
 
-    /* log an error once, not every second */
-
-    if (ngx_strcmp(open->error.text, err.text) != 0) {
-        open->error = err;
-        ngx_log_error(NGX_LOG_ERR, log, 0,
-                      "auth_token: store not available, requests that need it "
-                      "are refused: %s", err.text);
-    }
+    ngx_at_log_store_error(open, &err, log);
 }
 
 
@@ -219,6 +257,7 @@ ngx_at_reopen_store(const ngx_at_main_conf_t *atmcf, ngx_log_t *log)
     {
         at_store_close(open->handle);
         open->handle = NULL;
+        ngx_memzero(&open->verdict, sizeof(at_lmdb_verdict_t));
     }
 
     if (open->handle == NULL) {
@@ -245,6 +284,10 @@ ngx_at_store_watch(ngx_cycle_t *cycle, const ngx_at_main_conf_t *atmcf)
 {
     if (atmcf->store_path.data == NULL) {
         return NGX_OK;
+    }
+
+    if (ngx_at_worker_replaces_killed()) {
+        ngx_memzero(&ngx_at_worker.store.verdict, sizeof(at_lmdb_verdict_t));
     }
 
     ngx_at_reopen_store(atmcf, cycle->log);

@@ -19,6 +19,7 @@
 typedef struct {
     char                       path[NGX_MAX_PATH];
     at_store_t                *handle;          /* NULL: not usable */
+    at_lmdb_verdict_t          verdict;         /* of the pages */
     uint64_t                   txnid;           /* last seen */
     uint64_t                   epoch;           /* incremented by changes */
     at_error_t                 error;           /* last logged */
@@ -29,6 +30,7 @@ typedef struct {
 typedef struct {
     char                       path[NGX_MAX_PATH];
     at_session_db_t           *handle;          /* NULL: not available */
+    at_lmdb_verdict_t          verdict;         /* of the pages */
     at_error_t                 error;           /* last logged */
     time_t                     tried;           /* to open it */
     time_t                     checked;         /* whether it was replaced */

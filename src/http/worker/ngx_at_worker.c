@@ -105,6 +105,15 @@ ngx_at_worker_exit(void)
 }
 
 
+/* nginx keeps the status of a process until its slot has another one */
+
+ngx_uint_t
+ngx_at_worker_replaces_killed(void)
+{
+    return WIFSIGNALED(ngx_processes[ngx_process_slot].status) ? 1 : 0;
+}
+
+
 /* --- periodic checks ----------------------------------------------------- */
 
 

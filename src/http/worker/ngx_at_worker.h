@@ -23,14 +23,12 @@ typedef struct {
     int64_t                    set;             /* ngx_at_steady_now() then */
 } ngx_at_worker_clock_t;
 
-
 /* log lines about refused requests */
 typedef struct {
     time_t                     second;          /* of the last line */
     ngx_uint_t                 lines;           /* in this second */
     ngx_uint_t                 suppressed;      /* since the last line */
 } ngx_at_worker_log_t;
-
 
 typedef struct {
     at_verifier_t             *verifier;
@@ -76,6 +74,9 @@ ngx_uint_t ngx_at_clock_is_trusted(void);
 
 ngx_int_t ngx_at_worker_init(const ngx_at_main_conf_t *atmcf);
 void ngx_at_worker_exit(void);
+
+/* a damaged file may have killed the process that this worker replaces */
+ngx_uint_t ngx_at_worker_replaces_killed(void);
 
 typedef void (*ngx_at_watch_pt)(const ngx_at_main_conf_t *atmcf,
     ngx_log_t *log);
