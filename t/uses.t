@@ -3,7 +3,7 @@
 # Use counters of API tokens: counted by the workers, written some seconds later to
 # the session database, shown by the command.
 #
-# Requirements: zone-exhaustion, signals.
+# Requirements: zone-exhaustion, signals, state-as-owner.
 
 use v5.36;
 
@@ -68,5 +68,33 @@ my ($status, undef, $err) = $s->{store}->run('token', 'show', 'busy', '--state',
 is $status, 1, 'a missing state directory is an error';
 like $err, qr/No such file/, 'the error says that it is missing';
 ok !-e $s->dir . '/nowhere', 'the state directory is not created';
+
+# --- files that the workers' user can write ---------------------------------
+
+my $database = "$state/data/sessions/data.mdb";
+my $bytes = AuthToken::Log->new($database)->content;
+
+SKIP: {
+    skip 'only root can become the owner', 2 if $> != 0;
+    chmod 0700, $state;
+    ($status, undef, $err) = $s->{store}->run('token', 'show', 'busy', '--state', $state);
+    is $status, 1, 'root reads the session database as the user of the workers';
+    like $err, qr/\Q$database\E|lock\.mdb": Permission denied/, 'who needs access to it';
+    chmod 0755, $state;
+}
+
+$s->stop;
+
+for my $damage (['damaged pages', qr/data\.mdb" is damaged, page \d+: /,
+                 substr($bytes, 0, 8192) . "\xff" x (length($bytes) - 8192)],
+                ['a truncated file', qr/data\.mdb" is truncated to 12288 of/, substr $bytes, 0, 12288],
+                ['an empty file', qr/data\.mdb" is not a database/, ''])
+{
+    my ($name, $pattern, $content) = @$damage;
+    $s->write('state/data/sessions/data.mdb', $content);
+    ($status, undef, $err) = $s->{store}->run('token', 'show', 'busy', '--state', $state);
+    is $status, 1, "$name: token show fails";
+    like $err, $pattern, "$name: with the cause";
+}
 
 done;

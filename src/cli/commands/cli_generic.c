@@ -5,9 +5,12 @@
  * Commands that are the same for every kind of record, and role set
  */
 
+#include <grp.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "core/session/at_session.h"
 #include "cli/commands/cli_commands.h"
@@ -125,38 +128,88 @@ cli_role_set(cli_t *cli)
 }
 
 
-/* opens the use counters of API tokens if --state names a state directory */
+typedef struct {
+    const char    *state;       /* directory; NULL: without use counters */
+    cli_store_pt   run;
+    void          *data;
+} cli_generic_read_t;
+
+
+/*
+ * The user of worker processes can write the session database: the command
+ * must not have more rights than that user when LMDB reads it.
+ */
 static int
-cli_generic_run_read(cli_t *cli, cli_store_pt run, void *data)
+cli_generic_drop_privileges(cli_t *cli, const char *data)
 {
-    int                n, rc;
-    char               path[PATH_MAX];
-    at_error_t         err;
-    const char        *state;
-    at_lmdb_verdict_t  verdict = { .ino = 0 };
+    struct stat  st;
 
-    state = cli_command_kind(cli)->table == AT_TABLE_TOKENS
-            ? cli_text(cli, "state") : NULL;
-
-    if (state != NULL) {
-        n = snprintf(path, sizeof(path), "%s/data/sessions", state);
-
-        if (n < 0 || n >= (int) sizeof(path)) {
-            return cli_usage(cli, "the path in \"--state\" is too long");
-        }
-
-        cli->sessions = at_session_db_open(path, NULL, &verdict, &err);
-
-        if (cli->sessions == NULL) {
-            return cli_failure(cli, "%s", err.text);
-        }
+    if (stat(data, &st) != 0) {
+        return cli_failure(cli, "\"%s\": %m", data);
     }
 
-    rc = cli_store_run(cli, AT_STORE_READ, run, data);
+    if (geteuid() != 0 || st.st_uid == 0) {
+        return 0;
+    }
+
+    return setgroups(0, NULL) == 0 && setgid(st.st_gid) == 0
+           && setuid(st.st_uid) == 0
+           ? 0 : cli_failure(cli, "cannot become user %u, the owner of "
+                             "\"%s\": %m", (unsigned) st.st_uid, data);
+}
+
+
+/* opens the use counters of API tokens if --state names a state directory */
+static int
+cli_generic_read(cli_t *cli, at_store_t *store, void *data)
+{
+    cli_generic_read_t *read = data;
+
+    int                n, rc;
+    char               dir[PATH_MAX], path[PATH_MAX];
+    at_error_t         err;
+    at_lmdb_verdict_t  verdict = { .ino = 0 };
+
+    if (read->state == NULL) {
+        return read->run(cli, store, read->data);
+    }
+
+    n = snprintf(path, sizeof(path), "%s/data/sessions", read->state);
+
+    if (n < 0 || n >= (int) sizeof(path)) {
+        return cli_usage(cli, "the path in \"--state\" is too long");
+    }
+
+    (void) snprintf(dir, sizeof(dir), "%s/data", read->state);
+
+    if (cli_generic_drop_privileges(cli, dir) != 0) {
+        return -1;
+    }
+
+    cli->sessions = at_session_db_open(path, NULL, &verdict, &err);
+
+    if (cli->sessions == NULL) {
+        return cli_failure(cli, "%s", err.text);
+    }
+
+    rc = read->run(cli, store, read->data);
     at_session_db_close(cli->sessions);
     cli->sessions = NULL;
 
     return rc;
+}
+
+
+static int
+cli_generic_run_read(cli_t *cli, cli_store_pt run, void *data)
+{
+    cli_generic_read_t  read = { NULL, run, data };
+
+    if (cli_command_kind(cli)->table == AT_TABLE_TOKENS) {
+        read.state = cli_text(cli, "state");
+    }
+
+    return cli_store_run(cli, AT_STORE_READ, cli_generic_read, &read);
 }
 
 
