@@ -197,6 +197,210 @@ content_of(const char *path)
 }
 
 
+/* --- one damage for each check ------------------------------------------- */
+
+
+static uint16_t *
+word(unsigned char *page, size_t offset)
+{
+    return (uint16_t *) (void *) (page + offset);
+}
+
+
+/* the page, or the first leaf below it; *branch: the last branch before it */
+static unsigned char *
+leaf_of(content_t *c, uint64_t number, unsigned char **branch)
+{
+    uint16_t       *node;
+    unsigned char  *page;
+
+    for ( ;; ) {
+        page = c->bytes + number * PAGE;
+
+        if (*word(page, 10) != AT_LMDB_BRANCH) {
+            return page;
+        }
+
+        *branch = page;
+        node = word(page, *word(page, 16));
+        number = node[0] | (uint64_t) node[1] << 16;
+    }
+}
+
+
+typedef struct {
+    at_lmdb_meta_t  *meta;
+    unsigned char   *leaf;      /* of a table */
+    unsigned char   *branch;
+    uint64_t        *free;      /* a list of free pages */
+} parts_t;
+
+
+static parts_t
+parts_of(content_t *c)
+{
+    parts_t          p;
+    uint16_t        *node;
+    at_lmdb_tree_t   table;
+    unsigned char   *branch;
+    at_lmdb_meta_t  *other;
+
+    p.branch = NULL;
+    p.meta = (void *) c->bytes;
+    other = (void *) (c->bytes + PAGE);
+    p.meta = other->txnid > p.meta->txnid ? other : p.meta;
+
+    p.leaf = leaf_of(c, p.meta->main.root, &p.branch);
+    node = word(p.leaf, *word(p.leaf, 16));
+    memcpy(&table, (unsigned char *) (node + 4) + node[3], sizeof(table));
+    p.leaf = leaf_of(c, table.root, &p.branch);
+
+    node = word(leaf_of(c, p.meta->free_pages.root, &branch), 0);
+    node += node[8] / 2;
+    p.free = (void *) (node + 4 + node[3] / 2);
+
+    if (node[2] == AT_LMDB_NODE_LARGE) {
+        p.free = (void *) (c->bytes + *p.free * PAGE + 16);
+    }
+
+    must(p.free[0] > 1 && p.branch != NULL, "free pages and a branch");
+
+    return p;
+}
+
+
+static void
+depth(parts_t *p)
+{
+    p->meta->main.depth = 33;
+}
+
+
+static void
+entries(parts_t *p)
+{
+    p->meta->main.entries++;
+}
+
+
+static void
+key_order(parts_t *p)
+{
+    uint16_t  first = *word(p->leaf, 16);
+
+    *word(p->leaf, 16) = *word(p->leaf, 18);
+    *word(p->leaf, 18) = first;
+}
+
+
+static void
+odd_offset(parts_t *p)
+{
+    *word(p->leaf, 16) ^= 1;
+}
+
+
+static void
+gap(parts_t *p)
+{
+    *word(p->leaf, 14) -= 2;
+}
+
+
+static void
+long_node(parts_t *p)
+{
+    *word(p->leaf, 12) = 18;
+    *word(p->leaf, 14) = *word(p->leaf, 16) = PAGE - 3012;
+    memcpy(p->leaf + PAGE - 3012, "\xb8\x0b\0\0\0\0\x04\0", 8);
+}
+
+
+static void
+single_child(parts_t *p)
+{
+    *word(p->branch, 12) = 18;
+}
+
+
+static void
+free_order(parts_t *p)
+{
+    uint64_t  first = p->free[1];
+
+    p->free[1] = p->free[2];
+    p->free[2] = first;
+}
+
+
+static void
+free_used(parts_t *p)
+{
+    p->free[1] = *(uint64_t *) (void *) p->leaf;
+    p->free[0] = 1;
+}
+
+
+static const struct {
+    void       (*damage)(parts_t *p);
+    const char  *problem;
+} problems[] = {
+    { depth, "the root of a tree is damaged" },
+    { entries, "a tree is incomplete" },
+    { key_order, "the keys are not in order" },
+    { odd_offset, "the offset of a node is out of range" },
+    { gap, "the size of its nodes is wrong" },
+    { long_node, "a node is too large" },
+    { single_child, "its header is damaged" },
+    { free_order, "a list of free pages is not in order" },
+    { free_used, "a page is used twice" }
+};
+
+
+static void
+put_file(const content_t *c)
+{
+    int  fd;
+
+    (void) unlink(in_dir("d/lock.mdb"));
+    fd = open(in_dir("d/data.mdb"), O_CREAT|O_TRUNC|O_WRONLY, 0600);
+    must(fd != -1 && write(fd, c->bytes, c->len) == (ssize_t) c->len, "write");
+    (void) close(fd);
+}
+
+
+static void
+test_problems(void)
+{
+    size_t     i;
+    parts_t    p;
+    content_t  sound, c;
+
+    (void) mkdir(in_dir("d"), 0700);
+    sound = content_of(in_dir("s/data.mdb"));
+    c = sound;
+    c.bytes = malloc(sound.len);
+    must(c.bytes != NULL, "memory");
+
+    for (i = 0; i < N(problems); i++) {
+        memcpy(c.bytes, sound.bytes, sound.len);
+        p = parts_of(&c);
+        problems[i].damage(&p);
+        put_file(&c);
+
+        ok(verify("d") == AT_LMDB_DAMAGED
+           && strstr(err.text, problems[i].problem) != NULL,
+           "a damage is found: %s", problems[i].problem);
+    }
+
+    free(c.bytes);
+    free(sound.bytes);
+}
+
+
+/* --- random damages ------------------------------------------------------ */
+
+
 /* the kinds of damages; each changes a copy of the file */
 
 static void
@@ -337,7 +541,7 @@ use(void)
 static void
 test_damages(void)
 {
-    int          fd, status;
+    int          status;
     pid_t        pid;
     unsigned     i, n, k, accepted, crashed;
     content_t    sound, c;
@@ -353,7 +557,6 @@ test_damages(void)
     more = getenv("AT_DAMAGES");
     n = more != NULL ? (unsigned) atoi(more) : DAMAGES;
 
-    (void) mkdir(in_dir("d"), 0700);
     c = sound;
     c.bytes = malloc(sound.len);
     must(c.bytes != NULL, "memory");
@@ -366,11 +569,7 @@ test_damages(void)
             c.len = sound.len;
             kinds[k].damage(&c);
 
-            (void) unlink(in_dir("d/lock.mdb"));
-            fd = open(in_dir("d/data.mdb"), O_CREAT|O_TRUNC|O_WRONLY, 0600);
-            must(fd != -1 && write(fd, c.bytes, c.len) == (ssize_t) c.len,
-                 "write");
-            (void) close(fd);
+            put_file(&c);
 
             if (verify("d") != AT_LMDB_OK) {
                 continue;
@@ -405,6 +604,7 @@ int
 main(void)
 {
     test_sound();
+    test_problems();
     test_damages();
 
     return tap_done();

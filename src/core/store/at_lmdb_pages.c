@@ -22,7 +22,6 @@ typedef struct {
     int              fd;
     unsigned         page_size;
     uint64_t         last_page;
-    uint64_t         txnid;
     unsigned char   *used;          /* a bit for each page */
     uint64_t         page;          /* that is being checked */
     const char      *problem;       /* of the page */
@@ -78,7 +77,7 @@ at_verify_read(at_verify_t *v, void *buf, size_t len, uint64_t page)
 }
 
 
-/* each page has one use: in one tree, or as a free page */
+/* each page has one use, in one tree or as a free page: trees have no loops */
 static int
 at_verify_use(at_verify_t *v, uint64_t page, uint64_t n)
 {
@@ -118,11 +117,6 @@ at_verify_key(at_verify_t *v, at_walk_t *walk, const unsigned char *key,
         }
 
         memcpy(&txnid, key, sizeof(txnid));
-
-        if (txnid > v->txnid) {
-            return at_verify_fail(v, "a transaction number is out of range");
-        }
-
         txnid = htobe64(txnid);
         key = (const unsigned char *) &txnid;
     }
@@ -149,7 +143,10 @@ at_verify_key(at_verify_t *v, at_walk_t *walk, const unsigned char *key,
 }
 
 
-/* a list of free pages: its length, then page numbers in descending order */
+/*
+ * A list of free pages: its length, then page numbers in descending order.
+ * LMDB merges such lists, and takes adjacent pages from them for large values.
+ */
 static int
 at_verify_free_pages(at_verify_t *v, const unsigned char *data, size_t len)
 {
@@ -375,6 +372,7 @@ at_verify_page(at_verify_t *v, at_walk_t *walk, uint64_t number,
             || page.flags != (is_leaf ? AT_LMDB_LEAF : AT_LMDB_BRANCH)
             || page.lower % 2 != 0 || page.lower <= sizeof(page)
             || page.lower > page.upper || page.upper > v->page_size
+            /* LMDB asserts this */
             || (!is_leaf && n == 1 && walk->kind != AT_TREE_FREE_PAGES))
         {
             rc = at_verify_fail(v, "its header is damaged");
@@ -386,6 +384,7 @@ at_verify_page(at_verify_t *v, at_walk_t *walk, uint64_t number,
         rc = at_verify_node(v, walk, bytes, i, depth, &total);
     }
 
+    /* otherwise nodes overlap, and LMDB changes both */
     if (rc == 0 && total != v->page_size - page.upper) {
         v->page = number;
         rc = at_verify_fail(v, "the size of its nodes is wrong");
@@ -423,6 +422,7 @@ at_verify_tree(at_verify_t *v, const at_lmdb_tree_t *tree, at_tree_kind_e kind)
 
     v->page = page;
 
+    /* a page of an earlier transaction is sound, but has other records */
     return walk.found.branch_pages == tree->branch_pages
            && walk.found.leaf_pages == tree->leaf_pages
            && walk.found.overflow_pages == tree->overflow_pages
@@ -461,7 +461,6 @@ at_lmdb_check_pages(int fd, const at_lmdb_meta_t *meta,
     v.fd = fd;
     v.page_size = meta->free_pages.pad;
     v.last_page = meta->last_page;
-    v.txnid = meta->txnid;
     v.used = calloc(1, v.last_page / 8 + 1);
 
     if (v.used == NULL) {
