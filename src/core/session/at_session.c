@@ -86,7 +86,7 @@ at_session_load(at_session_db_t *db, MDB_txn *txn,
     }
 
     if (value.mv_size < sizeof(at_session_record_t)) {
-        return MDB_CORRUPTED;
+        return AT_LMDB_BAD_RECORD;
     }
 
     memcpy(&session->record, value.mv_data, sizeof(at_session_record_t));
@@ -96,7 +96,7 @@ at_session_load(at_session_db_t *db, MDB_txn *txn,
     if (value.mv_size - sizeof(at_session_record_t) != len
         || len > AT_SESSION_BUF_SIZE)
     {
-        return MDB_CORRUPTED;
+        return AT_LMDB_BAD_RECORD;
     }
 
     memcpy(session->texts,
@@ -109,7 +109,7 @@ at_session_load(at_session_db_t *db, MDB_txn *txn,
 
     return rc != 0
            || at_crypto_equal(mac, session->record.mac, AT_SHA256_LEN)
-           ? rc : MDB_CORRUPTED;
+           ? rc : AT_LMDB_BAD_RECORD;
 }
 
 
@@ -154,7 +154,7 @@ at_session_load_token(at_session_db_t *db, MDB_txn *txn,
 
         return rc != 0
                || at_crypto_equal(mac, found->token.mac, AT_SHA256_LEN)
-               ? rc : MDB_CORRUPTED;
+               ? rc : AT_LMDB_BAD_RECORD;
     }
 
     if (rc != MDB_NOTFOUND) {
@@ -596,7 +596,7 @@ at_session_each_of_access(at_session_db_t *db, MDB_txn *txn, at_str_t access,
         if (key.mv_size != sizeof(at_access_key_t)
             || value.mv_size != sizeof(expires))
         {
-            rc = MDB_CORRUPTED;
+            rc = AT_LMDB_BAD_RECORD;
             break;
         }
 

@@ -235,6 +235,13 @@ at_session_db_is_current(const at_session_db_t *db)
 }
 
 
+int
+at_session_db_is_damaged(const at_session_db_t *db)
+{
+    return __atomic_load_n(&db->lmdb.damaged, __ATOMIC_RELAXED);
+}
+
+
 /* --- transactions and records -------------------------------------------- */
 
 
@@ -301,7 +308,7 @@ at_session_get(at_session_db_t *db, MDB_txn *txn, at_session_table_e table,
     }
 
     if (value.mv_size != len) {
-        return MDB_CORRUPTED;
+        return AT_LMDB_BAD_RECORD;
     }
 
     memcpy(record, value.mv_data, len);
@@ -437,7 +444,7 @@ at_session_clean_session(at_session_db_t *db, MDB_txn *txn, MDB_val key,
     at_stored_session_t  session;
 
     if (key.mv_size != AT_SESSION_ID_LEN) {
-        return MDB_CORRUPTED;
+        return AT_LMDB_BAD_RECORD;
     }
 
     memcpy(session.id, key.mv_data, AT_SESSION_ID_LEN);
@@ -468,7 +475,7 @@ at_session_clean_token(at_session_db_t *db, MDB_txn *txn, MDB_val key)
     at_refresh_record_t  token;
 
     if (key.mv_size != AT_SHA256_LEN) {
-        return MDB_CORRUPTED;
+        return AT_LMDB_BAD_RECORD;
     }
 
     rc = at_session_get(db, txn, AT_SESSION_REFRESH, key, &token,
@@ -511,7 +518,7 @@ at_session_clean_table(at_session_db_t *db, MDB_txn *txn,
         if (rc == 0 && (key.mv_size <= AT_EXPIRY_HEADER_LEN
                         || key.mv_size > sizeof(at_expiry_key_t)))
         {
-            rc = MDB_CORRUPTED;
+            rc = AT_LMDB_BAD_RECORD;
         }
 
         if (rc != 0) {

@@ -39,8 +39,12 @@ void at_session_db_close(at_session_db_t *db);
 /* bytes of the map if the address space is limited, else 0 */
 size_t at_session_db_reduced_map(const at_session_db_t *db);
 
-/* Returns 0 if its files were removed, replaced or truncated, else 1. */
+/*
+ * Returns 0 if its files were removed, replaced or truncated, or if LMDB found
+ * them damaged, else 1.
+ */
 int at_session_db_is_current(const at_session_db_t *db);
+int at_session_db_is_damaged(const at_session_db_t *db);
 
 /*
  * Makes one transaction, and one sync, of all writes until the end of the

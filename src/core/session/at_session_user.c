@@ -98,7 +98,7 @@ at_session_count_user(at_session_db_t *db, MDB_txn *txn, at_user_key_t *first,
     while (rc == 0 && *n < max) {
 
         if (key.mv_size != sizeof(at_user_key_t)) {
-            rc = MDB_CORRUPTED;
+            rc = AT_LMDB_BAD_RECORD;
             break;
         }
 
@@ -141,7 +141,7 @@ at_session_limit_user(at_session_db_t *db, MDB_txn *txn,
         if (rc == 0) {
             rc = at_session_remove(db, txn, &oldest);
 
-        } else if (rc == MDB_NOTFOUND || rc == MDB_CORRUPTED) {
+        } else if (rc == MDB_NOTFOUND || rc == AT_LMDB_BAD_RECORD) {
             rc = at_session_delete(db, txn, AT_SESSION_USERS,
                                    at_session_val(&first, sizeof(first)));
         }
@@ -232,7 +232,7 @@ at_session_find_largest(at_session_db_t *db, MDB_txn *txn,
 
     mdb_cursor_close(cursor);
 
-    return rc == 0 ? MDB_CORRUPTED : rc == MDB_NOTFOUND ? 0 : rc;
+    return rc == 0 ? AT_LMDB_BAD_RECORD : rc == MDB_NOTFOUND ? 0 : rc;
 }
 
 

@@ -88,7 +88,7 @@ at_stored_pair_split(at_session_copy_t *copy, const char *plain, size_t len)
     access = memchr(plain, '\0', len);
 
     if (access == NULL || ++access == plain + len || plain[len - 1] != '\0') {
-        return MDB_CORRUPTED;
+        return AT_LMDB_BAD_RECORD;
     }
 
     copy->refresh = strdup(plain);
@@ -127,7 +127,7 @@ at_stored_pair_get(at_session_db_t *db, MDB_txn *txn,
     }
 
     if (value.mv_size <= sizeof(header) + AT_SEAL_OVERHEAD) {
-        return MDB_CORRUPTED;
+        return AT_LMDB_BAD_RECORD;
     }
 
     memcpy(&header, value.mv_data, sizeof(header));
@@ -149,7 +149,7 @@ at_stored_pair_get(at_session_db_t *db, MDB_txn *txn,
     rc = at_unseal(plain, key,
                    (at_str_t) { session, AT_SESSION_ID_LEN },
                    sealed)
-         == 0 ? at_stored_pair_split(copy, plain, len) : MDB_CORRUPTED;
+         == 0 ? at_stored_pair_split(copy, plain, len) : AT_LMDB_BAD_RECORD;
 
     at_crypto_cleanse(key, sizeof(key));
     at_crypto_cleanse(plain, len);
@@ -184,7 +184,7 @@ at_stored_pair_clean(at_session_db_t *db, MDB_txn *txn,
     }
 
     if (value.mv_size < sizeof(at_stored_pair_t)) {
-        return MDB_CORRUPTED;
+        return AT_LMDB_BAD_RECORD;
     }
 
     return memcmp(value.mv_data, digest, AT_SHA256_LEN) == 0

@@ -243,7 +243,7 @@ at_lmdb_verify_snapshot(at_lmdb_t *lmdb, at_lmdb_verdict_t *verdict,
     at_lmdb_e        result;
     at_lmdb_meta_t   meta;
 
-    if (at_lmdb_verdict_is_of(verdict, lmdb->fd, err)) {
+    if (at_lmdb_fd_is_verified(verdict, lmdb->fd, err)) {
         return verdict->result;
     }
 
@@ -268,27 +268,6 @@ at_lmdb_verify_snapshot(at_lmdb_t *lmdb, at_lmdb_verdict_t *verdict,
     (void) at_error(err, AT_LMDB_REPLACED, lmdb->schema->name);
 
     return AT_LMDB_FAILED;
-}
-
-
-static int
-at_lmdb_is_known_damaged(const at_lmdb_t *lmdb,
-    const at_lmdb_verdict_t *verdict, at_error_t *err)
-{
-    int  fd, rc;
-
-    fd = open(lmdb->data.path, O_RDONLY|O_CLOEXEC|O_NONBLOCK|O_NOCTTY);
-
-    if (fd == -1) {
-        return 0;
-    }
-
-    rc = at_lmdb_verdict_is_of(verdict, fd, err)
-         && verdict->result == AT_LMDB_DAMAGED;
-
-    (void) close(fd);
-
-    return rc;
 }
 
 
@@ -332,7 +311,9 @@ at_lmdb_open(at_lmdb_t *lmdb, const char *path, const at_lmdb_schema_t *schema,
         return AT_LMDB_FAILED;
     }
 
-    if (verdict != NULL && at_lmdb_is_known_damaged(lmdb, verdict, err)) {
+    if (verdict != NULL && verdict->result == AT_LMDB_DAMAGED
+        && at_lmdb_is_verified(verdict, path, err))
+    {
         return AT_LMDB_DAMAGED;
     }
 
@@ -408,7 +389,8 @@ at_lmdb_files_are_current(const at_lmdb_t *lmdb)
     struct stat  data, lock;
 
     if (lmdb->unusable
-        || __atomic_load_n(&lmdb->truncated, __ATOMIC_RELAXED))
+        || __atomic_load_n(&lmdb->truncated, __ATOMIC_RELAXED)
+        || __atomic_load_n(&lmdb->damaged, __ATOMIC_RELAXED))
     {
         return 0;
     }
@@ -644,6 +626,18 @@ at_lmdb_end_write(at_lmdb_t *lmdb, MDB_txn *txn, int rc, at_error_t *err)
 }
 
 
+/* LMDB returns MDB_BAD_TXN if it found a damaged page but ignored the error */
+void
+at_lmdb_note_damage(at_lmdb_t *lmdb, int rc)
+{
+    if (rc == MDB_CORRUPTED || rc == MDB_PAGE_NOTFOUND || rc == MDB_PANIC
+        || rc == MDB_BAD_TXN)
+    {
+        __atomic_store_n(&lmdb->damaged, 1, __ATOMIC_RELAXED);
+    }
+}
+
+
 const char *
 at_lmdb_strerror(const at_lmdb_t *lmdb, int rc)
 {
@@ -653,7 +647,7 @@ at_lmdb_strerror(const at_lmdb_t *lmdb, int rc)
         return "no space in the map, address space is limited";
     }
 
-    if (rc == MDB_CORRUPTED) {
+    if (rc == AT_LMDB_BAD_RECORD) {
         return "record is damaged or was not written by this server";
     }
 
@@ -673,8 +667,10 @@ at_lmdb_strerror(const at_lmdb_t *lmdb, int rc)
 
 
 int
-at_lmdb_fail(const at_lmdb_t *lmdb, int rc, at_error_t *err)
+at_lmdb_fail(at_lmdb_t *lmdb, int rc, at_error_t *err)
 {
+    at_lmdb_note_damage(lmdb, rc);
+
     return at_error(err, "%s: %s", lmdb->schema->name,
                     at_lmdb_strerror(lmdb, rc));
 }

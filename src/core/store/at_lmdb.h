@@ -25,6 +25,9 @@
 
 #define AT_LMDB_MAX_TABLES  8
 
+/* a code beside LMDB's: a record that this program cannot have written */
+#define AT_LMDB_BAD_RECORD  (MDB_KEYEXIST - 1)
+
 /* the content of an environment; table names and format are in the file */
 typedef struct at_lmdb_schema_s {
     const char        *name;            /* for error texts */
@@ -57,6 +60,7 @@ typedef struct {
     int                      fd;        /* of data.mdb */
     off_t                    size;      /* of data.mdb; it only grows */
     int                      truncated; /* data.mdb was; not usable */
+    int                      damaged;   /* LMDB found a damaged page */
     void                    *metas;     /* second map of the meta pages */
     size_t                   map_size;  /* that of the schema, or smaller */
     int                      unusable;  /* outgrew the map, or MDB_PANIC */
@@ -77,7 +81,8 @@ void at_lmdb_close(at_lmdb_t *lmdb);
 
 /*
  * Whether the path still has the files that were opened, and data.mdb is
- * complete and fits the map: 1, 0, or -1 if that cannot be determined.
+ * complete, fits the map, and LMDB has not found it damaged: 1, 0, or -1 if
+ * that cannot be determined.
  */
 int at_lmdb_files_are_current(const at_lmdb_t *lmdb);
 
@@ -111,9 +116,15 @@ int at_lmdb_begin_write(at_lmdb_t *lmdb, MDB_txn **txn, at_error_t *err);
 int at_lmdb_end_write(at_lmdb_t *lmdb, MDB_txn *txn, int rc, at_error_t *err);
 void at_lmdb_abort_write(const at_lmdb_t *lmdb, MDB_txn *txn);
 
-/* the text of LMDB's code; at_lmdb_fail() sets err to it and returns -1 */
+/* notes that rc, a code of LMDB, tells of a damaged file; any thread */
+void at_lmdb_note_damage(at_lmdb_t *lmdb, int rc);
+
+/*
+ * The text of LMDB's code.  at_lmdb_fail() sets err to it, notes a damage, and
+ * returns -1.
+ */
 const char *at_lmdb_strerror(const at_lmdb_t *lmdb, int rc);
-int at_lmdb_fail(const at_lmdb_t *lmdb, int rc, at_error_t *err);
+int at_lmdb_fail(at_lmdb_t *lmdb, int rc, at_error_t *err);
 
 
 #endif

@@ -121,7 +121,7 @@ at_lmdb_inspect(const char *path, int may_be_empty, at_error_t *err)
 
 
 int
-at_lmdb_verdict_is_of(const at_lmdb_verdict_t *verdict, int fd,
+at_lmdb_fd_is_verified(const at_lmdb_verdict_t *verdict, int fd,
     at_error_t *err)
 {
     struct stat  st;
@@ -140,6 +140,31 @@ at_lmdb_verdict_is_of(const at_lmdb_verdict_t *verdict, int fd,
 
     return st.st_ctim.tv_sec == verdict->changed.tv_sec
            && st.st_ctim.tv_nsec == verdict->changed.tv_nsec;
+}
+
+
+int
+at_lmdb_is_verified(const at_lmdb_verdict_t *verdict, const char *path,
+    at_error_t *err)
+{
+    int   fd, rc;
+    char  file[PATH_MAX];
+
+    if (at_lmdb_path(file, path, "data.mdb", err) != 0) {
+        return 0;
+    }
+
+    fd = open(file, O_RDONLY|O_CLOEXEC|O_NONBLOCK|O_NOCTTY);
+
+    if (fd == -1) {
+        return 0;
+    }
+
+    rc = at_lmdb_fd_is_verified(verdict, fd, err);
+
+    (void) close(fd);
+
+    return rc;
 }
 
 

@@ -61,8 +61,13 @@ int at_lmdb_read_meta(at_lmdb_meta_t *meta, int fd, uint64_t txnid);
 at_lmdb_e at_lmdb_verify(int fd, const char *file, const at_lmdb_meta_t *meta,
     at_lmdb_verdict_t *verdict, at_error_t *err);
 
-/* Returns 1 for the file of the verdict, with err set if it is damaged. */
-int at_lmdb_verdict_is_of(const at_lmdb_verdict_t *verdict, int fd,
+/*
+ * Whether the file, or data.mdb in the directory path, is that of the verdict;
+ * err is set if it is damaged.
+ */
+int at_lmdb_fd_is_verified(const at_lmdb_verdict_t *verdict, int fd,
+    at_error_t *err);
+int at_lmdb_is_verified(const at_lmdb_verdict_t *verdict, const char *path,
     at_error_t *err);
 
 /*

@@ -236,6 +236,7 @@ at_store_result(at_store_t *store, int rc)
     }
 
     store->rc = rc;
+    at_lmdb_note_damage(&store->lmdb, rc);
 
     return AT_STORE_FAILED;
 }

@@ -121,9 +121,11 @@ ngx_at_sessions_close_if_replaced(ngx_at_worker_sessions_t *sessions)
         return;
     }
 
-    ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
-                  "auth_token: session database was replaced, reopening: "
-                  "\"%s\"", sessions->path);
+    if (!at_session_db_is_damaged(sessions->handle)) {
+        ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
+                      "auth_token: session database was replaced, reopening: "
+                      "\"%s\"", sessions->path);
+    }
 
     at_session_db_close(sessions->handle);
     ngx_memzero(&sessions->verdict, sizeof(at_lmdb_verdict_t));
