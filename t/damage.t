@@ -57,6 +57,16 @@ sub replace ($path, $bytes) {
     rename "$path.new", $path or die "$path: $!\n";
 }
 
+# in the same file
+sub clear_flags ($path, @pages) {
+    open my $fh, '+<', $path or die "$path: $!\n";
+    for (@pages) {
+        sysseek $fh, $_ * $page + 10, 0;
+        syswrite($fh, "\0\0") == 2 or die "$path: $!\n";
+    }
+    close $fh;
+}
+
 sub said_of ($name, %o) { ask($s, [$name, '/', [api_token => $text{$name}, tag => 'damage']], new => 1, %o) }
 sub lines ($pattern)    { grep { /$pattern/ } split /\n/, $s->errors->content }
 sub deaths ()           { scalar lines(qr/exited on signal/) }
@@ -148,6 +158,15 @@ sub restart () {
     is said_of('good'), $gone, 'a reload with a damaged store succeeds';
     replace($store, $sound);
     eventually('the store is restored after the reload', sub { 8 == grep { said_of('good') eq '200' } 1 .. 8 });
+
+    # the same file: LMDB finds that its pages have no type
+    $before = lines($refused);
+    clear_flags($store, @used);
+    is said_of('good'), $gone, 'a store is damaged in place: an API token gets 503';
+    eventually('a store is damaged in place: a line in the log', sub { lines($refused) > $before });
+    check_others('a store is damaged in place');
+    replace($store, $sound);
+    eventually('the store is restored', sub { 8 == grep { said_of('good') eq '200' } 1 .. 8 });
     is deaths(), 0, 'no worker process died';
 }
 
@@ -227,6 +246,16 @@ sub check_sessions ($name) {
     sleep 3.2;
     check_sessions('a damaged file replaces the session database');
     is_deeply [$s->workers], $workers, 'no worker process died';
+
+    # the same file: LMDB finds that its pages have no type
+    $before = lines($replaced);
+    my @tree = grep { unpack('x10 v', substr content($database), $_ * $page, 16) =~ /\A[12]\z/ } 2 .. (-s $database) / $page - 1;
+    clear_flags($database, @tree);
+    is login($s)->{status}, 503, 'a session database is damaged in place: a login gets 503';
+    eventually('a session database is damaged in place: a user logs in', sub { 8 == grep { login($s)->{status} == 200 } 1 .. 8 });
+    check_sessions('a session database is damaged in place');
+    is_deeply [$s->workers], $workers, 'no worker process died';
+    is lines($replaced) - $before, 1, 'one line in the log';
 }
 
 for my $size (0, $page, 3 * $page, -1) {

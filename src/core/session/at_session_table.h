@@ -5,7 +5,7 @@
  * Transactions and tables of the session database, for the files of this
  * folder only.
  *
- * Functions return 0 or LMDB's code, which is AT_LMDB_BAD_RECORD for a record of
+ * Functions return 0 or LMDB's code, or AT_LMDB_BAD_RECORD for a record of
  * the wrong size or with the wrong MAC, unless they say otherwise.
  */
 

@@ -2,11 +2,9 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * LMDB environments: the only place that opens them, for the store and for the
- * session database.  It adds the checks that LMDB does not make.  LMDB maps
- * the file, so that reading a truncated one kills the process (SIGBUS), as
- * damaged pages do; on a network file system its locks do not work; and it
- * does not notice that a file was replaced.
+ * The LMDB environments of the store and of the session database, and checks
+ * that LMDB does not make: reading truncated files and damaged pages kills the
+ * process, and LMDB does not notice that a file was replaced.
  *
  * A process opens a path once, and after its last fork: LMDB's locks survive
  * neither a second environment of the same files nor a fork.
@@ -25,7 +23,7 @@
 
 #define AT_LMDB_MAX_TABLES  8
 
-/* a code beside LMDB's: a record that this program cannot have written */
+/* beside LMDB's codes: a record that this program cannot have written */
 #define AT_LMDB_BAD_RECORD  (MDB_KEYEXIST - 1)
 
 /* the content of an environment; table names and format are in the file */
@@ -70,9 +68,8 @@ typedef struct {
 
 
 /*
- * Opens the environment, and checks its pages first unless verdict, which is
- * updated, is that of the file.  verdict NULL: no check.  Returns AT_LMDB_OK;
- * else err is set and no environment is open.
+ * Checks the pages unless verdict, which is updated, is that of the file, or
+ * NULL; opens it.  If it does not return AT_LMDB_OK, err is set.
  */
 at_lmdb_e at_lmdb_open(at_lmdb_t *lmdb, const char *path,
     const at_lmdb_schema_t *schema, at_lmdb_mode_e mode,
@@ -80,9 +77,8 @@ at_lmdb_e at_lmdb_open(at_lmdb_t *lmdb, const char *path,
 void at_lmdb_close(at_lmdb_t *lmdb);
 
 /*
- * Whether the path still has the files that were opened, and data.mdb is
- * complete, fits the map, and LMDB has not found it damaged: 1, 0, or -1 if
- * that cannot be determined.
+ * 1 if the path still has the files that were opened, complete, not found
+ * damaged, and not larger than the map; else 0, or -1 if that is not known.
  */
 int at_lmdb_files_are_current(const at_lmdb_t *lmdb);
 
@@ -109,20 +105,14 @@ int at_lmdb_begin(at_lmdb_t *lmdb, unsigned flags, MDB_txn **txn);
 /* Waits for other writers.  Returns 0, or -1 with err set. */
 int at_lmdb_begin_write(at_lmdb_t *lmdb, MDB_txn **txn, at_error_t *err);
 
-/*
- * Commits if rc is 0, and aborts otherwise.  Returns 0, or -1 with err set to
- * the text of rc or of the failure.
- */
+/* commits if rc is 0, else aborts and sets err to its text; 0, or -1 */
 int at_lmdb_end_write(at_lmdb_t *lmdb, MDB_txn *txn, int rc, at_error_t *err);
 void at_lmdb_abort_write(const at_lmdb_t *lmdb, MDB_txn *txn);
 
-/* notes that rc, a code of LMDB, tells of a damaged file; any thread */
+/* notes that rc, a code of LMDB, tells of a damaged file */
 void at_lmdb_note_damage(at_lmdb_t *lmdb, int rc);
 
-/*
- * The text of LMDB's code.  at_lmdb_fail() sets err to it, notes a damage, and
- * returns -1.
- */
+/* the text of LMDB's code; at_lmdb_fail() notes it, sets err, returns -1 */
 const char *at_lmdb_strerror(const at_lmdb_t *lmdb, int rc);
 int at_lmdb_fail(at_lmdb_t *lmdb, int rc, at_error_t *err);
 

@@ -9,14 +9,31 @@
 
 #include "http/store/ngx_at_store.h"
 
+#include <pthread.h>
+#include <signal.h>
+#include <sys/resource.h>
+
 #include "core/store/at_store_files.h"
 
 #include "http/base/ngx_at_directive.h"
 #include "http/worker/ngx_at_worker.h"
 
 
-#define NGX_AT_STORE_INTERVAL  1000  /* milliseconds */
+/* milliseconds; a replacement is found after one, and opened after another */
+#define NGX_AT_STORE_INTERVAL  500
 #define NGX_AT_GROUPS_MAX      64
+
+
+/* a check of pages in a thread; only the state is read while it is running */
+static struct {
+    enum {
+        NGX_AT_CHECK_IDLE = 0,
+        NGX_AT_CHECK_RUNNING,
+        NGX_AT_CHECK_DONE
+    }                  state;
+    char               path[NGX_MAX_PATH];
+    at_lmdb_verdict_t  verdict;
+} ngx_at_store_check;
 
 
 /* --- configuration ------------------------------------------------------- */
@@ -107,7 +124,7 @@ ngx_at_store_get_reader(ngx_conf_t *cf, at_store_worker_t *reader, gid_t *gids)
 }
 
 
-/* an error is logged once, not every second and by each worker process */
+/* an error is logged once by each worker process, not every second */
 
 static void
 ngx_at_log_store_error(ngx_at_worker_store_t *open, const at_error_t *err,
@@ -214,7 +231,6 @@ ngx_at_open_store(ngx_at_worker_store_t *open, const ngx_str_t *path,
         (void) at_error(&err, "\"%s\" is incomplete", path->data);
         at_store_close(open->handle);
         open->handle = NULL;
-        ngx_memzero(&open->verdict, sizeof(at_lmdb_verdict_t));
     }
 
     if (open->handle) {
@@ -238,6 +254,12 @@ ngx_at_open_store(ngx_at_worker_store_t *open, const ngx_str_t *path,
         return;
     }
 
+    /* a file that is not open may be changed by others than LMDB */
+
+    if (open->verdict.result == AT_LMDB_OK) {
+        ngx_memzero(&open->verdict, sizeof(at_lmdb_verdict_t));
+    }
+
     ngx_at_log_store_error(open, &err, log);
 }
 
@@ -251,25 +273,101 @@ ngx_at_reopen_store(const ngx_at_main_conf_t *atmcf, ngx_log_t *log)
 
     open = &ngx_at_worker.store;
 
-    if (open->handle
-        && (ngx_strcmp(open->path, atmcf->store_path.data) != 0
-            || !at_store_is_current(open->handle)))
-    {
-        at_store_close(open->handle);
-        open->handle = NULL;
-        ngx_memzero(&open->verdict, sizeof(at_lmdb_verdict_t));
+    at_store_close(open->handle);
+    open->handle = NULL;
+
+    ngx_at_open_store(open, &atmcf->store_path, log);
+}
+
+
+static ngx_uint_t
+ngx_at_store_is_current(const ngx_at_main_conf_t *atmcf)
+{
+    at_store_t  *store;
+
+    store = ngx_at_store_get(atmcf);
+
+    return store && at_store_is_current(store);
+}
+
+
+static void *
+ngx_at_check_thread(void *data)
+{
+    sigset_t  set;
+
+    (void) sigfillset(&set);
+    (void) pthread_sigmask(SIG_BLOCK, &set, NULL);
+    (void) setpriority(PRIO_PROCESS, 0, 19);
+
+    at_lmdb_verify_path(&ngx_at_store_check.verdict, ngx_at_store_check.path);
+
+    __atomic_store_n(&ngx_at_store_check.state, NGX_AT_CHECK_DONE,
+                     __ATOMIC_RELEASE);
+
+    return NULL;
+}
+
+
+/*
+ * The check of a large store takes longer than requests can wait, so a thread
+ * does it, while requests use the previous store.  It is not a thread of a
+ * pool, which would exist all the time, and delay the exit of the process.
+ *
+ * NGX_AGAIN while the thread works, NGX_OK if the store is to be opened.
+ */
+
+static ngx_int_t
+ngx_at_check_replacement(ngx_at_worker_store_t *open, const ngx_str_t *path)
+{
+    pthread_t   thread;
+    at_error_t  ignored;
+
+    switch (__atomic_load_n(&ngx_at_store_check.state, __ATOMIC_ACQUIRE)) {
+
+    case NGX_AT_CHECK_RUNNING:
+        return NGX_AGAIN;
+
+    case NGX_AT_CHECK_DONE:
+        ngx_at_store_check.state = NGX_AT_CHECK_IDLE;
+        open->verdict = ngx_at_store_check.verdict;
+        return NGX_OK;
+
+    default:
+        break;
     }
 
-    if (open->handle == NULL) {
-        ngx_at_open_store(open, &atmcf->store_path, log);
+    if (open->handle == NULL
+        && at_lmdb_is_verified(&open->verdict, (char *) path->data, &ignored))
+    {
+        return NGX_OK;
     }
+
+    ngx_memzero(&open->verdict, sizeof(at_lmdb_verdict_t));
+    (void) ngx_cpystrn((u_char *) ngx_at_store_check.path, path->data,
+                       NGX_MAX_PATH);
+    ngx_at_store_check.state = NGX_AT_CHECK_RUNNING;
+
+    if (pthread_create(&thread, NULL, ngx_at_check_thread, NULL) != 0) {
+        ngx_at_store_check.state = NGX_AT_CHECK_IDLE;
+        return NGX_OK;
+    }
+
+    (void) pthread_detach(thread);
+
+    return NGX_AGAIN;
 }
 
 
 static void
 ngx_at_store_poll(const ngx_at_main_conf_t *atmcf, ngx_log_t *log)
 {
-    ngx_at_reopen_store(atmcf, log);
+    if (!ngx_at_store_is_current(atmcf)
+        && ngx_at_check_replacement(&ngx_at_worker.store, &atmcf->store_path)
+           == NGX_OK)
+    {
+        ngx_at_reopen_store(atmcf, log);
+    }
 
     /* an old snapshot keeps its pages from being reused */
 
@@ -290,7 +388,9 @@ ngx_at_store_watch(ngx_cycle_t *cycle, const ngx_at_main_conf_t *atmcf)
         ngx_memzero(&ngx_at_worker.store.verdict, sizeof(at_lmdb_verdict_t));
     }
 
-    ngx_at_reopen_store(atmcf, cycle->log);
+    if (!ngx_at_store_is_current(atmcf)) {
+        ngx_at_reopen_store(atmcf, cycle->log);
+    }
 
     /* also while exiting: a connection may stay open longer than a snapshot */
 
