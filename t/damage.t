@@ -22,7 +22,7 @@ my ($stores, $sessions, $others) = map { $_ * ($ENV{AT_DAMAGES} // 1) } 10, 12, 
 
 my %text = map { $_ => AuthToken::Token::secret("token-$_-" . 'x' x 30) } qw(good off);
 
-my $conf = issuer_conf(main => 'password failures=1000000/1m;') . <<'CONF' . api_conf() . '    }';
+my $conf = issuer_conf(main => 'password failures=1000000/1m; refresh_token per_user=10000 per_minute=1000000;') . <<'CONF' . api_conf() . '    }';
     auth_token_cache off;
     server {
         listen %%LISTEN%%;

@@ -225,6 +225,7 @@ for my $flow ('first keys', 'rotation', 'reload') {
             $kind eq 'memory' ? arm(-1, $n, 0) : arm_call(-1, $kind, $n);
             ($status, $text) = $s->check;
             $came += !!($kind eq 'memory' ? disarm() : disarm_call())[1];
+            next if $status == 127 && $text =~ /cannot allocate memory for thread-local data/;   # the C library's end
             push @wrong, "$kind $n: $status $text" if $status !~ /^[01]$/ || $status && $text !~ /\[emerg\]|memory|failed/;
         }
     }
