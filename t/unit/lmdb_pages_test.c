@@ -53,7 +53,7 @@ static int
 open_env(const char *name)
 {
     int       i, rc;
-    char      table[8];
+    char      table[16];
     MDB_txn  *txn;
 
     rc = mdb_env_create(&env);
