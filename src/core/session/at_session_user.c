@@ -128,6 +128,7 @@ at_session_limit_user(at_session_db_t *db, MDB_txn *txn,
     at_user_key_t        first;
     at_stored_session_t  oldest;
 
+    n = 0;
     rc = at_user_key(db, &first, session);
 
     if (rc == 0) {

@@ -345,6 +345,8 @@ at_verify_page(at_verify_t *v, at_walk_t *walk, uint64_t number,
     unsigned char   *bytes;
     at_lmdb_page_t   page;
 
+    n = 0;
+    page = (at_lmdb_page_t) { 0 };
     v->page = number;
     bytes = malloc(v->page_size);
 
