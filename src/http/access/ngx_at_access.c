@@ -174,7 +174,8 @@ ngx_at_verify_token(ngx_http_request_t *r, const ngx_at_main_conf_t *atmcf,
         ctx->verify_time = ngx_at_monotonic_nanoseconds() - ctx->verify_start;
     }
 
-    ctx->stale_snapshot = ngx_at_store_snapshot_is_stale(atmcf);
+    ctx->stale_snapshot = ctx->epoch.store
+                          && ngx_at_store_snapshot_is_stale(atmcf);
 
     if (verdict == AT_OK) {
         ngx_at_cache_insert(ctx, ngx_at_view(ctx->credential));
@@ -200,7 +201,7 @@ ngx_at_resume_jwt(ngx_http_request_t *r, ngx_at_ctx_t *ctx)
     }
 
     atmcf = ngx_http_get_module_main_conf(r, ngx_http_auth_token_module);
-    ctx->epoch = ngx_at_cache_epoch(atmcf);
+    ctx->epoch = ngx_at_cache_epoch(atmcf, ctx);
 
     return ngx_at_verify_token(r, atmcf, ctx, deferred);
 }
@@ -215,6 +216,7 @@ ngx_at_verify_credential(ngx_http_request_t *r,
 
     if (ctx->conf->accept == NGX_AT_NONE) {
         ctx->identity_storage.expires = INT64_MAX;
+        ctx->epoch = ngx_at_cache_epoch(atmcf, ctx);
         return AT_OK;
     }
 
@@ -223,6 +225,8 @@ ngx_at_verify_credential(ngx_http_request_t *r,
     if (verdict != AT_OK) {
         return verdict;
     }
+
+    ctx->epoch = ngx_at_cache_epoch(atmcf, ctx);
 
     if (ctx->kind == NGX_AT_BASIC) {
         return ngx_at_basic_lookup(ctx);
@@ -239,30 +243,46 @@ ngx_at_verify_credential(ngx_http_request_t *r,
 }
 
 
+/* keys, store and time can change while limit_req delays the request */
+
+static ngx_uint_t
+ngx_at_is_authenticated(const ngx_at_loc_conf_t *atcf,
+    const ngx_at_main_conf_t *atmcf, const ngx_at_ctx_t *ctx)
+{
+    at_cache_epoch_t  epoch;
+
+    if (ctx->conf != atcf || ctx->anonymous || ctx->endpoint_request) {
+        return 0;
+    }
+
+    if (ctx->authenticated != AT_OK) {
+        return 1;
+    }
+
+    if (ctx->stale_snapshot || ctx->identity->expires <= ngx_at_now()) {
+        return 0;
+    }
+
+    epoch = ngx_at_cache_epoch(atmcf, ctx);
+
+    return ctx->epoch.keys == epoch.keys && ctx->epoch.store == epoch.store;
+}
+
+
 at_verdict_e
 ngx_at_authenticate(ngx_http_request_t *r, const ngx_at_loc_conf_t *atcf,
     ngx_at_ctx_t *ctx, ngx_uint_t may_wait)
 {
-    at_cache_epoch_t           epoch;
     const ngx_at_main_conf_t  *atmcf;
 
     atmcf = ngx_http_get_module_main_conf(r, ngx_http_auth_token_module);
-    epoch = ngx_at_cache_epoch(atmcf);
 
-    /* keys, store and time can change while limit_req delays the request */
-
-    if (ctx->conf == atcf && !ctx->anonymous && ctx->endpoint_request == NULL
-        && (ctx->authenticated != AT_OK
-            || (!ctx->stale_snapshot && ctx->identity->expires > ngx_at_now()
-                && ctx->epoch.keys == epoch.keys
-                && ctx->epoch.store == epoch.store)))
-    {
+    if (ngx_at_is_authenticated(atcf, atmcf, ctx)) {
         return ctx->authenticated;
     }
 
     ngx_at_ctx_reset(ctx, atcf);
 
-    ctx->epoch = epoch;
     ctx->authenticated = ngx_at_verify_credential(r, atmcf, ctx, may_wait);
 
     return ctx->authenticated;

@@ -104,7 +104,7 @@ ngx_at_basic_verify(ngx_http_request_t *r, ngx_at_ctx_t *ctx)
 
     atmcf = ngx_http_get_module_main_conf(r, ngx_http_auth_token_module);
 
-    ctx->epoch = ngx_at_cache_epoch(atmcf);
+    ctx->epoch = ngx_at_cache_epoch(atmcf, ctx);
 
     verdict = ngx_at_password_check_finish(r, ctx, check);
 

@@ -68,6 +68,7 @@ typedef struct {
     ngx_at_conf_position_t    trust_position;
     const ngx_at_issuer_t   **trusted;          /* shared by equal lists */
     ngx_uint_t                ntrusted;
+    ngx_uint_t                jwt_needs_store;  /* to find clients of tokens */
 
     ngx_array_t              *scopes;   /* of ngx_http_complex_value_t */
     at_scope_mode_e           scope_mode;

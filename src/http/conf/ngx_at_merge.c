@@ -173,6 +173,7 @@ ngx_at_resolve_trust(ngx_conf_t *cf, ngx_at_main_conf_t *atmcf,
 {
     ngx_str_t               *name;
     ngx_uint_t               i;
+    const at_issuer_t       *requirements;
     const ngx_at_issuer_t  **trusted;
 
     name = conf->trust ? conf->trust->elts : NULL;
@@ -197,6 +198,10 @@ ngx_at_resolve_trust(ngx_conf_t *cf, ngx_at_main_conf_t *atmcf,
                        "no such issuer \"%V\" in \"auth_token_trust\"",
                        &name[i]);
         }
+
+        requirements = &trusted[i]->requirements;
+        conf->jwt_needs_store |= requirements->n_client_claims
+                                 || requirements->any_client_audience;
     }
 
     conf->trusted = ngx_at_share_trust_list(cf, atmcf, trusted,

@@ -13,12 +13,16 @@
 
 
 at_cache_epoch_t
-ngx_at_cache_epoch(const ngx_at_main_conf_t *atmcf)
+ngx_at_cache_epoch(const ngx_at_main_conf_t *atmcf, const ngx_at_ctx_t *ctx)
 {
+    ngx_uint_t        needs_store;
     at_cache_epoch_t  epoch;
 
+    needs_store = ctx->kind & NGX_AT_JWT ? ctx->conf->jwt_needs_store
+                                         : ctx->kind != 0;
+
     epoch.keys = ngx_at_worker.keys_generation + 1;
-    epoch.store = ngx_at_store_generation(atmcf);
+    epoch.store = needs_store ? ngx_at_store_generation(atmcf) : 0;
 
     return epoch;
 }

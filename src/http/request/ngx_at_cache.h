@@ -18,8 +18,13 @@
 #include "http/request/ngx_at_ctx.h"
 
 
-/* the present state of keys and store: take it before a verification */
-at_cache_epoch_t ngx_at_cache_epoch(const ngx_at_main_conf_t *atmcf);
+/*
+ * The present state of keys and store: take it before a verification.  The
+ * store, which costs a system call, is 0 if a credential of this kind does not
+ * need it here.
+ */
+at_cache_epoch_t ngx_at_cache_epoch(const ngx_at_main_conf_t *atmcf,
+    const ngx_at_ctx_t *ctx);
 
 /*
  * text is the credential, or a MAC of it.  If a lookup finds an identity, it
