@@ -169,19 +169,13 @@ ngx_at_password_check_start(ngx_http_request_t *r, ngx_at_ctx_t *ctx,
     check->job.is_needed = ngx_at_password_job_ready;
     check->job.work = ngx_at_password_job_work;
 
-    switch (ngx_at_job_post(&check->job, NGX_AT_JOB_HASH)) {
+    verdict = ngx_at_ctx_post(ctx, &check->job, NGX_AT_JOB_HASH);
 
-    case NGX_OK:
+    if (verdict == AT_PENDING) {
         ngx_at_throttle_record_failure(&check->address);
-        return AT_PENDING;
-
-    case NGX_BUSY:
-        ctx->retry_at = ngx_time() + 1;
-        return AT_BUSY;
-
-    default:
-        return AT_FAILED;
     }
+
+    return verdict;
 }
 
 

@@ -61,18 +61,7 @@ ngx_at_signature_start(ngx_http_request_t *r, ngx_at_ctx_t *ctx,
     signature->job.data = signature;
     signature->job.work = ngx_at_signature_work;
 
-    switch (ngx_at_job_post(&signature->job, NGX_AT_JOB_VERIFY)) {
-
-    case NGX_OK:
-        return AT_PENDING;
-
-    case NGX_BUSY:
-        ctx->retry_at = ngx_time() + 1;
-        return AT_BUSY;
-
-    default:
-        return AT_FAILED;
-    }
+    return ngx_at_ctx_post(ctx, &signature->job, NGX_AT_JOB_VERIFY);
 }
 
 

@@ -87,6 +87,24 @@ ngx_at_ctx_reset(ngx_at_ctx_t *ctx, const ngx_at_loc_conf_t *atcf)
 }
 
 
+at_verdict_e
+ngx_at_ctx_post(ngx_at_ctx_t *ctx, ngx_at_job_t *job, ngx_at_job_kind_e kind)
+{
+    switch (ngx_at_job_post(job, kind)) {
+
+    case NGX_OK:
+        return AT_PENDING;
+
+    case NGX_BUSY:
+        ctx->retry_at = ngx_time() + 1;
+        return AT_BUSY;
+
+    default:
+        return AT_FAILED;
+    }
+}
+
+
 const at_json_value_t *
 ngx_at_claims(ngx_at_ctx_t *ctx)
 {

@@ -15,6 +15,7 @@
 #include "core/json/at_json.h"
 
 #include "http/base/ngx_at_loc_conf.h"
+#include "http/worker/ngx_at_job.h"
 
 
 typedef enum {
@@ -77,6 +78,10 @@ ngx_at_ctx_t *ngx_at_get_ctx(ngx_http_request_t *r);
 
 /* starts over for a location: undecided, without credential and identity */
 void ngx_at_ctx_reset(ngx_at_ctx_t *ctx, const ngx_at_loc_conf_t *atcf);
+
+/* AT_PENDING; AT_BUSY if too many jobs of the kind wait, AT_FAILED */
+at_verdict_e ngx_at_ctx_post(ngx_at_ctx_t *ctx, ngx_at_job_t *job,
+    ngx_at_job_kind_e kind);
 
 /* the claims of a verified JWT, which ctx owns; NULL: no JWT, no memory */
 const at_json_value_t *ngx_at_claims(ngx_at_ctx_t *ctx);

@@ -246,16 +246,5 @@ ngx_at_endpoint_post(ngx_at_endpoint_request_t *er, ngx_at_job_pt work,
     er->session_result = AT_SESSION_FAILED;
     (void) at_error(&er->err, "the thread task was not run");
 
-    switch (ngx_at_job_post(&er->job, kind)) {
-
-    case NGX_OK:
-        return AT_PENDING;
-
-    case NGX_BUSY:
-        er->ctx->retry_at = ngx_time() + 1;
-        return AT_BUSY;
-
-    default:
-        return AT_FAILED;
-    }
+    return ngx_at_ctx_post(er->ctx, &er->job, kind);
 }
