@@ -388,7 +388,7 @@ at_lmdb_files_are_current(const at_lmdb_t *lmdb)
 {
     struct stat  data, lock;
 
-    if (lmdb->unusable
+    if (lmdb->outgrown
         || __atomic_load_n(&lmdb->truncated, __ATOMIC_RELAXED)
         || __atomic_load_n(&lmdb->damaged, __ATOMIC_RELAXED))
     {
@@ -529,9 +529,7 @@ at_lmdb_begin(at_lmdb_t *lmdb, unsigned flags, MDB_txn **txn)
         rc = *txn ? mdb_txn_renew(*txn)
                   : mdb_txn_begin(lmdb->env, NULL, flags, txn);
 
-        if (rc == MDB_PANIC) {
-            lmdb->unusable = 1;
-        }
+        at_lmdb_note_damage(lmdb, rc);
 
         if (rc != MDB_MAP_RESIZED || tries) {
             return rc;
@@ -542,7 +540,7 @@ at_lmdb_begin(at_lmdb_t *lmdb, unsigned flags, MDB_txn **txn)
          * it cannot, it has no map any more, so a smaller map is not enlarged.
          */
         if (lmdb->map_size < lmdb->schema->map_size) {
-            lmdb->unusable = 1;
+            lmdb->outgrown = 1;
             return rc;
         }
 

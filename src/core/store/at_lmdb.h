@@ -58,10 +58,10 @@ typedef struct {
     int                      fd;        /* of data.mdb */
     off_t                    size;      /* of data.mdb; it only grows */
     int                      truncated; /* data.mdb was; not usable */
-    int                      damaged;   /* LMDB found a damaged page */
+    int                      damaged;   /* a damaged page, or MDB_PANIC */
     void                    *metas;     /* second map of the meta pages */
     size_t                   map_size;  /* that of the schema, or smaller */
-    int                      unusable;  /* outgrew the map, or MDB_PANIC */
+    int                      outgrown;  /* the file outgrew the map */
     unsigned                 page_size;
     uint64_t                 uncounted; /* see at_lmdb_txnid_is_current() */
 } at_lmdb_t;
