@@ -5,6 +5,8 @@
 
 #include "http/request/ngx_at_header.h"
 
+#include "http/base/ngx_at_str.h"
+
 
 ngx_str_t *
 ngx_at_next_header(ngx_at_headers_t *headers, at_str_t name)
@@ -40,6 +42,23 @@ ngx_at_find_header(ngx_http_request_t *r, const char *name)
     ngx_at_headers_t  headers = ngx_at_headers(r);
 
     return ngx_at_next_header(&headers, (at_str_t) { name, ngx_strlen(name) });
+}
+
+
+ngx_uint_t
+ngx_at_headers_are(ngx_http_request_t *r, at_str_t name, at_str_t value)
+{
+    ngx_str_t         *field;
+    ngx_at_headers_t   headers = ngx_at_headers(r);
+
+    while ((field = ngx_at_next_header(&headers, name)) != NULL) {
+
+        if (!at_str_equal(ngx_at_view(*field), value)) {
+            return 0;
+        }
+    }
+
+    return 1;
 }
 
 

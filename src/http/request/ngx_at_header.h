@@ -32,6 +32,10 @@ ngx_str_t *ngx_at_next_header(ngx_at_headers_t *headers, at_str_t name);
 /* the value of the first one */
 ngx_str_t *ngx_at_find_header(ngx_http_request_t *r, const char *name);
 
+/* 1 if each field of that lower-case name has this value, or there is none */
+ngx_uint_t ngx_at_headers_are(ngx_http_request_t *r, at_str_t name,
+    at_str_t value);
+
 /* the response, so far; the name is compared without case */
 ngx_uint_t ngx_at_response_has_header(ngx_http_request_t *r,
     const char *name);

@@ -70,7 +70,6 @@ ngx_at_origin_allowed(ngx_http_request_t *r, const ngx_at_loc_conf_t *atcf)
     ngx_str_t         *value;
     ngx_uint_t         listed;
     ngx_at_headers_t   origins = ngx_at_headers(r);
-    ngx_at_headers_t   sites = ngx_at_headers(r);
 
     /* a WebSocket begins with a GET, but can do anything afterwards */
 
@@ -94,19 +93,8 @@ ngx_at_origin_allowed(ngx_http_request_t *r, const ngx_at_loc_conf_t *atcf)
         }
     }
 
-    if (listed) {
-        return 1;
-    }
-
-    while ((value = ngx_at_next_header(&sites, at_str("sec-fetch-site")))
-           != NULL)
-    {
-        if (!ngx_at_str_is(value, "same-origin")) {
-            return 0;
-        }
-    }
-
-    return 1;
+    return listed || ngx_at_headers_are(r, at_str("sec-fetch-site"),
+                                        at_str("same-origin"));
 }
 
 

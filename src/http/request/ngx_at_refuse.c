@@ -229,22 +229,9 @@ ngx_at_add_scheme(ngx_http_request_t *r, const ngx_at_ctx_t *ctx,
 static ngx_uint_t
 ngx_at_is_navigation(ngx_http_request_t *r)
 {
-    ngx_str_t         *mode;
-    ngx_at_headers_t   headers = ngx_at_headers(r);
-
-    if (ngx_at_find_header(r, "x-requested-with")) {
-        return 0;
-    }
-
-    while ((mode = ngx_at_next_header(&headers, at_str("sec-fetch-mode")))
-           != NULL)
-    {
-        if (!ngx_at_str_is(mode, "navigate")) {
-            return 0;
-        }
-    }
-
-    return 1;
+    return ngx_at_find_header(r, "x-requested-with") == NULL
+           && ngx_at_headers_are(r, at_str("sec-fetch-mode"),
+                                 at_str("navigate"));
 }
 
 
