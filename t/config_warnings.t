@@ -117,7 +117,7 @@ conf_fails in_server("location = /login { $_->[0]\n$_->[1] # here\n}", $signing)
         ['proxy_pass %%UPSTREAM%%;', 'auth_token_login main;', 'after proxy_pass'],
         ['auth_token_login main;', 'empty_gif;', 'then empty_gif'];
 
-# --- what is inside of the location of a token endpoint ------------------------
+# --- directives inside the location of a token endpoint ------------------------
 
 {
     my $s = start(<<"CONF", files => \%files, prepare => prepare_users());

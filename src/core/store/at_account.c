@@ -349,7 +349,7 @@ at_account_authorize_client(at_identity_t *identity, at_store_t *store,
     claims = at_claims_object(identity->claims);
     id = at_client_id(identity->issuer, claims);
 
-    /* no rights before the record was read: there is no role yet */
+    /* until the record was read: a missing role grants nothing */
     identity->rights.from = AT_RIGHTS_ROLE;
 
     if (id.len == 0) {

@@ -33,8 +33,8 @@ at_verdict_e at_account_lookup_api_token(at_identity_t *identity,
  * Authorizes a verified JWT by the record of its client, which must exist, be
  * enabled and allow the issuer.  only_issuer: no other issuer is configured,
  * so a record without a list of issuers allows it.  client_rights of the
- * issuer selects the rights: those of the token, of the client's role, or
- * those that both grant.  A role that does not exist grants nothing.
+ * issuer selects the rights of the token, the rights of the client's role, or
+ * the rights that both grant.  A role that does not exist grants nothing.
  */
 at_verdict_e at_account_authorize_client(at_identity_t *identity,
     at_store_t *store, int only_issuer);

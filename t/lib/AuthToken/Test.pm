@@ -175,7 +175,7 @@ sub _wrong_refusal ($answer, $e, %o) {
         for qw(Transfer-Encoding Content-Encoding ETag Last-Modified
                Accept-Ranges Set-Cookie Location);
 
-    # where several kinds of credentials are accepted; t/challenge.t tests all combinations
+    # a location with several kinds of credentials; t/challenge.t tests all combinations
     my @challenges = $answer->all('WWW-Authenticate');
     @challenges = grep { !/\AApiKey realm="[^"]*"\z/ } @challenges
         if $e->{status} == 401 && @challenges > 1 && $e->{scheme} ne 'ApiKey';
