@@ -270,6 +270,13 @@ parts_of(content_t *c)
 
 
 static void
+last_page(parts_t *p)
+{
+    p->meta->last_page = (uint64_t) 1 << 53;
+}
+
+
+static void
 depth(parts_t *p)
 {
     p->meta->main.depth = 33;
@@ -345,6 +352,7 @@ static const struct {
     void       (*damage)(parts_t *p);
     const char  *problem;
 } problems[] = {
+    { last_page, "is truncated" },
     { depth, "the root of a tree is damaged" },
     { entries, "a tree is incomplete" },
     { key_order, "the keys are not in order" },

@@ -54,6 +54,20 @@ at_lmdb_path(char buf[PATH_MAX], const char *path, const char *file,
 }
 
 
+static int
+at_lmdb_check_size(const at_lmdb_meta_t *meta, const char *file, off_t size,
+    at_error_t *err)
+{
+    if (meta->last_page < (uint64_t) size / meta->free_pages.pad) {
+        return 0;
+    }
+
+    return at_error(err, "\"%s\" is truncated to %lld of %llu bytes", file,
+                    (long long) size, (unsigned long long)
+                    ((meta->last_page + 1) * meta->free_pages.pad));
+}
+
+
 static at_lmdb_e
 at_lmdb_check_content(int fd, const char *file, off_t size, at_error_t *err)
 {
@@ -65,14 +79,8 @@ at_lmdb_check_content(int fd, const char *file, off_t size, at_error_t *err)
         return AT_LMDB_DAMAGED;
     }
 
-    if (meta.last_page >= (uint64_t) size / meta.free_pages.pad) {
-        (void) at_error(err, "\"%s\" is truncated to %lld of %llu bytes", file,
-                        (long long) size, (unsigned long long)
-                        ((meta.last_page + 1) * meta.free_pages.pad));
-        return AT_LMDB_DAMAGED;
-    }
-
-    return AT_LMDB_OK;
+    return at_lmdb_check_size(&meta, file, size, err) == 0 ? AT_LMDB_OK
+                                                           : AT_LMDB_DAMAGED;
 }
 
 
@@ -183,12 +191,18 @@ at_lmdb_verify(int fd, const char *file, const at_lmdb_meta_t *meta,
         return AT_LMDB_FAILED;
     }
 
-    rc = at_lmdb_check_pages(fd, meta, &fault);
+    rc = at_lmdb_check_size(meta, file, st.st_size, err);
 
-    if (rc != 0 && fault.error != 0) {
-        (void) at_error(err, "cannot check \"%s\": %s", file,
-                        strerror(fault.error));
-        return AT_LMDB_FAILED;
+    if (rc == 0 && at_lmdb_check_pages(fd, meta, &fault) != 0) {
+
+        if (fault.error != 0) {
+            (void) at_error(err, "cannot check \"%s\": %s", file,
+                            strerror(fault.error));
+            return AT_LMDB_FAILED;
+        }
+
+        rc = at_error(err, "\"%s\" is damaged, page %llu: %s", file,
+                      (unsigned long long) fault.page, fault.problem);
     }
 
     verdict->dev = st.st_dev;
@@ -198,9 +212,6 @@ at_lmdb_verify(int fd, const char *file, const at_lmdb_meta_t *meta,
     if (rc == 0) {
         return AT_LMDB_OK;
     }
-
-    (void) at_error(err, "\"%s\" is damaged, page %llu: %s", file,
-                    (unsigned long long) fault.page, fault.problem);
 
     verdict->result = AT_LMDB_DAMAGED;
     verdict->err = *err;
@@ -234,7 +245,7 @@ at_lmdb_verify_path(at_lmdb_verdict_t *verdict, const char *path)
     for (tries = 0; tries < 3; tries++) {
 
         if (at_lmdb_read_meta(&meta, fd, 0) != 0 || fstat(fd, &st) != 0
-            || meta.last_page >= (uint64_t) st.st_size / meta.free_pages.pad)
+            || at_lmdb_check_size(&meta, file, st.st_size, &err) != 0)
         {
             break;
         }

@@ -24,8 +24,8 @@ typedef struct {
  * Checks that all pages of the trees are sound, that their keys are in order,
  * and that no page is used twice or is both used and free.  The values are not
  * checked.  A reader slot must protect the transaction of meta: otherwise a
- * page that a later transaction has overwritten looks damaged.  Returns 0, or
- * -1 with *fault set.
+ * page that a later transaction has overwritten looks damaged.  The file must
+ * have the last page of meta.  Returns 0, or -1 with *fault set.
  */
 int at_lmdb_check_pages(int fd, const at_lmdb_meta_t *meta,
     at_lmdb_fault_t *fault);
