@@ -1,8 +1,9 @@
 #!/usr/bin/perl
 
 # Signals under load: reload with changing keys, reload of invalid configurations,
-# reopening of logs, binary upgrade; process models of nginx.  RELOADS is the number of
-# reloads (200), UPGRADES that of binary upgrades (1).
+# reopening of logs, binary upgrade; process models of nginx.  The master process and the
+# shared memory zones do not grow.  RELOADS is the number of reloads (200), UPGRADES that
+# of binary upgrades (1).
 #
 # Requirements: reload, signals, reload-with-errors, process-models,
 #   key-change-by-reload.
@@ -12,6 +13,7 @@ use v5.36;
 use lib 't/lib';
 
 use AuthToken::Load;
+use AuthToken::Local;
 use AuthToken::Test;
 use Carp qw(croak);
 
@@ -38,17 +40,23 @@ sub in_place ($s, $name, $content) {
 
 # --- configuration ----------------------------------------------------------
 
-my $conf = <<'CONF';
+# with a store, a session database and the zones of passwords and of key sources
+my $conf = issuer_conf(local => 'password failures=1000000/1m; refresh_token grace=60s;') . <<'CONF' . api_conf('local') . '}';
     %%ISSUER main: key_file %%DIR%%/keys.json;%%
+    auth_token_issuer idle { issuer https://idle.example; audience api; jwks_uri http://127.0.0.1:9/; }
     server {
         listen %%LISTEN%%;
         auth_token on;
-        auth_token_accept bearer cookie;
+        auth_token_trust main;
+        auth_token_accept bearer cookie api_token;
         location /      { proxy_pass %%UPSTREAM%%; }
         location /scope { auth_token_require_scope other; proxy_pass %%UPSTREAM%%; }
         location /far   { auth_token_allow 192.0.2.1; proxy_pass %%UPSTREAM%%; }
-    }
 CONF
+
+my $api     = 'reload-' . 'x' x 33;
+my $prepare = prepare_users(users => [user_record('jane', issuers => ['local'])],
+                            tokens => [{ id => 't1', token => $api, scope => ['read'] }]);
 
 # --- load -------------------------------------------------------------------
 
@@ -60,9 +68,11 @@ my $inv = 'API_INVALID_ACCESS_TOKEN';
 # name, path, credential, and one or two correct responses
 my @load = (
     ['good',     '/',      [token  => minted()], '200'],
+    ['API token', '/',     [api_token => $api], '200'],
     ['cookie',   '/',      [cookie => 'accessToken=' . minted()], '200'],
     ['stranger', '/',      [token  => minted(key => $stranger)], "401 $inv"],
     ['none',     '/',      [], "401 $inv"],
+    ['unknown',  '/',      [api_token => 'y' x 40], '401 API_INVALID_API_TOKEN'],
     ['expired',  '/',      [token  => minted(claims => { exp => 1 })], "401 $old"],
     ['scope',    '/scope', [token  => minted()], '403 API_INSUFFICIENT_RIGHTS'],
     ['address',  '/far',   [token  => minted()], '403 API_IP_NOT_ALLOWED'],
@@ -85,18 +95,30 @@ sub is_right ($s, $count, $wrong, $name) {
        "$name: the upstream got the granted requests";
 }
 
-sub rss ($pid) {
-    my ($kb) = AuthToken::Log->new("/proc/$pid/status")->content =~ /^VmRSS:\s+(\d+) kB/m;
-    return $kb;
+# resident memory in KiB: private, and shared (zones)
+sub memory ($pid) {
+    my $status = AuthToken::Log->new("/proc/$pid/status")->content;
+    return map { $status =~ /^$_:\s+(\d+) kB/m } qw(RssAnon RssShmem);
+}
+
+# Returns the growth between two measurements of memory() as text.
+sub flat ($from, $to, $name) {
+    my ($private, $zones) = map { my $grown = $to->[$_] - $from->[$_]; $grown > 0 ? $grown : 0 } 0, 1;
+    if (!$ENV{AT_SANITIZE}) {
+        cmp_ok $private, '<', 1024, "$name: the master process has grown by $private KiB";
+        cmp_ok $zones, '<', 1024, "$name: zones have grown by $zones KiB";
+    }
+    return "master process up to $to->[0] KiB, grown by up to $private KiB; "
+         . "zones up to $to->[1] KiB, grown by up to $zones KiB";
 }
 
 # --- reloads ----------------------------------------------------------------
 
 {
-    my $s = start($conf, workers => 2, files => { 'keys.json' => $set{two} },
+    my $s = start($conf, workers => 2, files => { 'keys.json' => $set{two} }, prepare => $prepare,
                   good => ['/', token => $load{good}[2][1]]);
     my $beside = AuthToken::Load->start($s, \@load, clients => 4, seconds => 180 + 2 * $reloads);
-    my $half;
+    my @half;
 
     my $asks = sub ($kind, $expected, $name) {
         my $got = ask($s, $load{$kind}, new => 1, tag => next_tag);
@@ -108,7 +130,7 @@ sub rss ($pid) {
         ['a cut file',    sub { $s->write('keys.json', substr $set{two}, 0, 300) }],
         ['an empty file', sub { in_place($s, 'keys.json', '') }],
         ['no file',       sub { unlink $s->dir . '/keys.json' }],
-        ['no issuer',     sub { $s->configure($conf =~ s/%%ISSUER.*//r) }],
+        ['no issuer',     sub { $s->configure($conf =~ s/%%ISSUER main.*//r) }],
         ['no audience',     sub { $s->configure($conf =~ s/(?=key_file)/audience; /r) }],
         ['a wrong address',  sub { $s->configure($conf =~ s/192\.0\.2\.1/192.0.2.256/r) }],
     );
@@ -127,7 +149,7 @@ sub rss ($pid) {
                           "reload $n: the rotating key");
 
         $s->signal('USR1') if $n % 20 == 10;
-        $half = rss($s->pid) if $n == int($reloads / 2) || $n == 1;
+        @half = memory($s->pid) if $n == int($reloads / 2) || $n == 1;
 
         # an invalid configuration changes nothing
         if ($n % $every == 0 && @broken) {
@@ -154,9 +176,7 @@ sub rss ($pid) {
 
     is $right, $asked, "$reloads reloads: correct at once after each";
 
-    my $grown = rss($s->pid) - $half;
-    cmp_ok $grown, '<', 1024, "the master process has grown by $grown KiB in the second half"
-        if !$ENV{AT_SANITIZE};
+    my $memory = flat(\@half, [memory($s->pid)], 'the second half of the reloads');
 
     my ($count, $wrong) = $beside->end;
     is_right($s, $count, $wrong, 'under load');
@@ -165,7 +185,7 @@ sub rss ($pid) {
 
     my $total = 0;
     $total += $_ for values %$count;
-    note "result: reloads: $reloads reloads, $total requests, no wrong verdict, no growth of the master process";
+    note "result: reloads: $reloads reloads, $total requests, no wrong verdict; in the second half of a run: $memory";
 }
 
 # --- process models ---------------------------------------------------------
@@ -199,6 +219,7 @@ for my $row (['one worker', 1, ''], ['two workers', 2, ''],
 
     my $s = AuthToken::Server->new($text, workers => $workers, events => $events,
                                    files => { 'keys.json' => $set{two} });
+    $prepare->($s);
     my $pid = $s->launch($globals);
     verdicts($s, $name);
 
@@ -221,6 +242,7 @@ for my $row (['one worker', 1, ''], ['two workers', 2, ''],
 {
     my $s = AuthToken::Server->new($conf, workers => 2, files => { 'keys.json' => $set{two} });
     $s->{untagged} = 0;
+    $prepare->($s);
     my $old = $s->launch('daemon on;');
     my $beside = AuthToken::Load->start($s, \@load, clients => 3, seconds => 180 + 20 * $upgrades);
 
@@ -242,6 +264,7 @@ for my $row (['one worker', 1, ''], ['two workers', 2, ''],
     await_true(sub { !-e $s->dir . '/nginx.pid.oldbin' }, 'the old process id file to be removed', 20);
 
     # upgrades without rollback
+    my @first;
     for my $n (1 .. $upgrades) {
         $new = upgrade($s, $old);
         await_true(sub { $workers_of->($new) == 2 }, 'the new workers', 20);
@@ -249,8 +272,10 @@ for my $row (['one worker', 1, ''], ['two workers', 2, ''],
         kill 'QUIT', $old;
         $ends->($old, "upgrade $n: the old process ends");
         verdicts($s, "upgrade $n: only the new process");
+        @first = memory($new) if $n == 1;
         $old = $new;
     }
+    my $memory = flat(\@first, [memory($new)], "after $upgrades upgrades");
 
     kill 'USR1', $new;
     verdicts($s, 'USR1');
@@ -262,7 +287,9 @@ for my $row (['one worker', 1, ''], ['two workers', 2, ''],
     kill 'TERM', $new;
     $ends->($new, 'TERM');
     is_deeply [$s->alarms], [], 'signals: no alert in the log';
-    note "result: binary upgrades: $upgrades upgrades, no wrong verdict";
+    my $total = 0;
+    $total += $_ for values %$count;
+    note "result: binary upgrades: $upgrades upgrades, $total requests, no wrong verdict; since the first of a run: $memory";
 }
 
 done;
