@@ -29,6 +29,7 @@ my $conf = issuer_conf(main => 'password failures=1000000/1m; refresh_token per_
         auth_token on;
         auth_token_trust main;
         auth_token_accept api_token bearer cookie;
+        add_header X-Pid $pid;
         location / { proxy_pass %%UPSTREAM%%; }
         location /public { auth_token off; proxy_pass %%UPSTREAM%%; }
 CONF
@@ -188,6 +189,21 @@ for my $meta (0, 1) {
 }
 replace($store, $sound);
 eventually('the store is restored', sub { 8 == grep { said_of('good') eq '200' } 1 .. 8 });
+
+# --- truncated files -----------------------------------------------------------
+
+sub pid_of_answer () { $s->request('/', api_token => $text{good}, new => 1)->header('X-Pid') }
+
+# no request: the worker processes find it themselves
+for my $size (0, $page) {
+    eventually("$size bytes: each worker process has read the store",
+               sub { 4 == keys { map { $_ => 1 } grep { defined } map { pid_of_answer() } 1 .. 40 }->%* });
+    truncate $store, $size or die "truncate: $!\n";
+    sleep 1.2;
+    replace($store, $sound);
+    eventually("$size bytes: the store is restored", sub { 8 == grep { said_of('good') eq '200' } 1 .. 8 });
+    is deaths(), 0, "the store is truncated to $size bytes without a request: no worker process died";
+}
 
 # --- truncated files, under load -----------------------------------------------
 

@@ -134,7 +134,9 @@ at_store_drop_snapshot(at_store_t *store)
 void
 at_store_release_snapshot(at_store_t *store)
 {
-    if (!at_store_snapshot_is_latest(store)) {
+    if (at_lmdb_is_truncated(&store->lmdb)
+        || !at_store_snapshot_is_latest(store))
+    {
         at_store_drop_snapshot(store);
     }
 }
