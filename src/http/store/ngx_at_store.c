@@ -11,6 +11,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 
 #include "core/store/at_store_files.h"
@@ -34,6 +35,10 @@ static struct {
     char               path[NGX_MAX_PATH];
     at_lmdb_verdict_t  verdict;
 } ngx_at_store_check;
+
+
+/* shared by the processes of this master: a hash of the last error, 0: none */
+static uint64_t  *ngx_at_store_logged;
 
 
 /* --- configuration ------------------------------------------------------- */
@@ -124,14 +129,33 @@ ngx_at_store_get_reader(ngx_conf_t *cf, at_store_worker_t *reader, gid_t *gids)
 }
 
 
-/* an error is logged once by each worker process, not every second */
+/* Whether this process is the first one to log that the store has this hash. */
+
+static ngx_uint_t
+ngx_at_store_is_news(uint64_t hash)
+{
+    return ngx_at_store_logged == NULL
+           || __atomic_exchange_n(ngx_at_store_logged, hash, __ATOMIC_RELAXED)
+              != hash;
+}
+
+
+/* an error is logged once, not by each worker process, nor every second */
 
 static void
 ngx_at_log_store_error(ngx_at_worker_store_t *open, const at_error_t *err,
     ngx_log_t *log)
 {
-    if (ngx_strcmp(open->error.text, err->text) != 0) {
-        open->error = *err;
+    uint64_t  hash;
+
+    if (ngx_strcmp(open->error.text, err->text) == 0) {
+        return;
+    }
+
+    open->error = *err;
+    hash = ngx_murmur_hash2((u_char *) err->text, ngx_strlen(err->text));
+
+    if (ngx_at_store_is_news(hash | (uint64_t) 1 << 32)) {
         ngx_log_error(NGX_LOG_ERR, log, 0,
                       "auth_token: store not available, requests that need it "
                       "are refused: %s", err->text);
@@ -147,11 +171,20 @@ ngx_at_log_store_error(ngx_at_worker_store_t *open, const at_error_t *err,
 static void
 ngx_at_verify_store(const char *path, ngx_log_t *log)
 {
+    void                   *shared;
     at_error_t              err;
     ngx_at_worker_store_t  *open;
 
     open = &ngx_at_worker.store;
     open->error.text[0] = '\0';
+
+    if (ngx_at_store_logged == NULL) {
+        shared = mmap(NULL, sizeof(uint64_t), PROT_READ|PROT_WRITE,
+                      MAP_SHARED|MAP_ANONYMOUS, -1, 0);
+        ngx_at_store_logged = shared == MAP_FAILED ? NULL : shared;
+    }
+
+    (void) ngx_at_store_is_news(0);
 
     at_lmdb_verify_path(&open->verdict, path);
 
@@ -247,8 +280,11 @@ ngx_at_open_store(ngx_at_worker_store_t *open, const ngx_str_t *path,
 
         if (open->error.text[0]) {
             open->error.text[0] = '\0';
-            ngx_log_error(NGX_LOG_NOTICE, log, 0,
-                          "auth_token: store available again: \"%V\"", path);
+
+            if (ngx_at_store_is_news(0)) {
+                ngx_log_error(NGX_LOG_NOTICE, log, 0, "auth_token: store "
+                              "available again: \"%V\"", path);
+            }
         }
 
         return;
