@@ -1,6 +1,7 @@
 # nginx-auth-token: see README.md.  `make help` lists the targets.
 
 BUILD_ROOT = build
+VERSION   := $(shell sed -n 's/^.define AT_VERSION *"\(.*\)"/\1/p' src/core/base/at_version.h)
 SANITIZE   = 0
 COVERAGE   = 0
 
@@ -172,7 +173,7 @@ $(BUILD)/auth-token: $(CLI_OBJS) $(BUILD)/libauthtoken.a
 # completion script consists of the completion functions and this description.
 $(BUILD)/auth-token.1: docs/auth-token.1.in $(BUILD)/auth-token
 	$(BUILD)/auth-token help --man >$@.commands
-	sed -e '/^@COMMANDS@$$/{r $@.commands' -e 'd;}' $< >$@
+	sed -e '/^@COMMANDS@$$/{r $@.commands' -e 'd;}' -e 's/@VERSION@/$(VERSION)/' $< >$@
 	rm $@.commands
 
 $(BUILD)/auth-token.bash: docs/auth-token.bash.in $(BUILD)/auth-token

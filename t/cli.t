@@ -59,7 +59,7 @@ sub refused {
 # the command line
 
 fails(run(), 2, 'missing command, see "auth-token help"', 'no command');
-like(ok_out('--version'), qr/\Aauth-token \d+\.\d+\.\d+\n\z/, '--version');
+like(ok_out('--version'), qr/\Aauth-token \d+\.\d+\.\d+\n\z/, '--version prints the version');
 is(ok_out('--help'), ok_out('help'), '--help and help print the same');
 
 for (

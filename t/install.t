@@ -80,7 +80,8 @@ CONF
     is $realm->(), 'before', 'the old version answers';
 
     # the new version has another name for a directive
-    my $new = content($s->dir . '/module.so') =~ s/auth_token_realm\0/auth_token_reamm\0/gr;
+    my $new = content($s->dir . '/module.so') =~ s/auth_token_realm\0/auth_token_reamm\0/gr
+              =~ s{nginx-auth-token/\K[^\0]+}{'9' x length $&}gre;
     $s->write('module.so', $new);
     $s->write('nginx.conf', content($s->conf_file) =~ s/auth_token_realm before/auth_token_reamm after/r);
     is +($s->check)[0], 0, 'nginx -t uses the new version of the module';
@@ -88,12 +89,14 @@ CONF
     kill 'HUP', $old;
     ok eval { $s->errors->await(qr/\[emerg\].* unknown directive "auth_token_reamm"/) }, 'a reload uses the old version';
     is $realm->(), 'before', 'the old version answers after a reload';
+    unlike content($s->dir . '/error.log'), qr{nginx-auth-token/9}, 'the log does not name the new version';
 
     kill 'USR2', $old;
     my $master = $s->master($old);
     kill 'QUIT', $old;
     eventually 'QUIT ends the old master', sub { AuthToken::Server::ended($old) }, 20;
     is $realm->(), 'after', 'after USR2 the new version answers';
+    ok eval { $s->errors->await(qr{\[notice\].* nginx-auth-token/9+$}) }, 'the log names the new version';
 
     kill 'QUIT', $master;
     eventually 'QUIT ends the new master', sub { AuthToken::Server::ended($master) }, 20;

@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "core/base/at_crypto.h"
+#include "core/base/at_version.h"
 #include "cli/commands/cli_commands.h"
 #include "cli/terminal/cli_options.h"
 
@@ -44,7 +45,7 @@ cli_run(cli_t *cli, char **args)
         break;
 
     case CLI_PRINT_VERSION:
-        (void) puts("auth-token " CLI_VERSION);
+        (void) puts("auth-token " AT_VERSION);
         break;
 
     default:

@@ -9,6 +9,7 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
+#include "core/base/at_version.h"
 #include "http/access/ngx_at_access.h"
 #include "http/access/ngx_at_variables.h"
 #include "http/base/ngx_at_loc_conf.h"
@@ -235,6 +236,10 @@ ngx_at_init_module(ngx_cycle_t *cycle)
     if (ngx_test_config || atmcf == NULL) {
         return NGX_OK;
     }
+
+    /* a reload keeps the version that is loaded, even if the file is newer */
+    ngx_log_error(NGX_LOG_NOTICE, cycle->log, 0,
+                  "nginx-auth-token/" AT_VERSION);
 
     ngx_at_worker_reset();
 

@@ -20,8 +20,6 @@
 #include "core/base/at_str.h"
 
 
-#define CLI_VERSION   "0.1.0"
-
 #define CLI_TIME_MAX  253402300799    /* the last second of the year 9999 */
 
 /* exit codes */
