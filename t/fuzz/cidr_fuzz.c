@@ -90,6 +90,22 @@ fuzz_check_host(const at_cidr_t *cidr)
 }
 
 
+/* the text of a range is parsed as the same range */
+static void
+fuzz_check_format(const at_cidr_t *cidr)
+{
+    char       text[AT_CIDR_TEXT_LEN];
+    size_t     len = at_cidr_format(text, cidr);
+    at_cidr_t  again;
+
+    fuzz_assert(len < sizeof(text) && text[len] == '\0');
+    fuzz_assert(at_cidr_parse(&again, (at_str_t) { text, len }) == 0);
+    fuzz_assert(again.bits == cidr->bits && again.addr.len == cidr->addr.len);
+    fuzz_assert(memcmp(again.addr.bytes, cidr->addr.bytes, again.addr.len)
+                == 0);
+}
+
+
 static size_t
 fuzz_ranges(at_cidr_t *cidrs, const uint8_t *data, size_t size)
 {
@@ -102,6 +118,7 @@ fuzz_ranges(at_cidr_t *cidrs, const uint8_t *data, size_t size)
         if (at_cidr_parse(&cidrs[n], line) >= 0) {
             fuzz_check_text(line, &cidrs[n]);
             fuzz_check_host(&cidrs[n]);
+            fuzz_check_format(&cidrs[n]);
             n++;
         }
     }

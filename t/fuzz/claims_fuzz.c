@@ -18,6 +18,7 @@
 #define at_verifier_create    fuzz_verifier_create
 #define at_verifier_free      fuzz_verifier_free
 #define at_jwt_decode_claims  fuzz_jwt_claims
+#define at_jwt_decode_header  fuzz_jwt_header
 
 #include "core/jose/at_jwt.c"
 

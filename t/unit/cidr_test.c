@@ -209,6 +209,35 @@ test_refused(void)
 
 
 static void
+test_format(void)
+{
+    size_t     i;
+    at_cidr_t  cidr;
+    char       text[AT_CIDR_TEXT_LEN];
+
+    static const struct {
+        const char *range, *text;
+    } cases[] = {
+        { "1.2.3.4", "1.2.3.4" }, { "1.2.3.4/32", "1.2.3.4" },
+        { "12.34.56.78/24", "12.34.56.0/24" }, { "0.0.0.0/0", "0.0.0.0/0" },
+        { "2001:DB8::1", "2001:db8::1" },
+        { "2001:db8::1/32", "2001:db8::/32" }, { "::/0", "::/0" },
+        { "::ffff:1.2.3.4/120", "1.2.3.0/24" },
+        { "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/127",
+          "ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe/127" },
+    };
+
+    for (i = 0; i < N(cases); i++) {
+        (void) at_cidr_parse(&cidr, str(cases[i].range));
+        is_int(at_cidr_format(text, &cidr), strlen(cases[i].text),
+               "%s: the length of its text", cases[i].range);
+        is_str(text, cases[i].text, "%s is written as %s", cases[i].range,
+               cases[i].text);
+    }
+}
+
+
+static void
 test_parsed(void)
 {
     size_t     i, j;
@@ -674,7 +703,7 @@ test_many(void)
 int
 main(void)
 {
-    RUN(test_match, test_refused, test_parsed);
+    RUN(test_match, test_refused, test_parsed, test_format);
     test_every_prefix("170.85.170.85", 32);
     test_every_prefix("aaaa:5555:aaaa:5555:aaaa:5555:aaaa:5555", 128);
     RUN(test_sets, test_published, test_cipp, test_many);

@@ -2277,6 +2277,33 @@ test_decode_invalid(void)
 }
 
 
+static void
+test_decode_header(void)
+{
+    size_t        i;
+    at_str_t      alg;
+    at_claims_t  *header;
+
+    static const char  *texts[] = {
+        "", "..", "e30.e30", "W10.e30.e30", "e31.e30.e30", "e30=.e30.e30"
+    };
+
+    /* {"alg":"x"}; the payload is not parsed */
+    header = at_jwt_decode_header(at_str("eyJhbGciOiJ4In0.-.-"));
+
+    ok(at_json_member_string(at_claims_object(header), at_str("alg"), &alg)
+       == 1 && at_str_equal(alg, at_str("x")),
+       "the header of a token that is not verified is parsed");
+
+    at_claims_free(header);
+
+    for (i = 0; i < N(texts); i++) {
+        ok(at_jwt_decode_header(str(texts[i])) == NULL, "no header in '%s'",
+           texts[i]);
+    }
+}
+
+
 /* --- audiences of clients, keys of one issuer ---------------------------- */
 
 #define TENANT  "d6f3a1b2-5c4e-4f80-9a7b-1e2d3c4b5a69"
@@ -2614,8 +2641,9 @@ main(void)
         test_shared_keys, test_other_issuer, test_combinations,
         test_typ_lists, test_exp, test_order, test_nbf_iat, test_aud,
         test_iss, test_identity, test_rfc, test_naughty, test_headers,
-        test_decode_invalid, test_client_audience, test_store_failure,
-        test_entra, test_key_issuers, test_key_issuers_shared, test_deferred);
+        test_decode_invalid, test_decode_header, test_client_audience,
+        test_store_failure, test_entra, test_key_issuers,
+        test_key_issuers_shared, test_deferred);
 
     at_verifier_free(shared);
 

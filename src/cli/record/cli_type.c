@@ -3,7 +3,6 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-#include <arpa/inet.h>
 
 #include "core/base/at_crypto.h"
 #include "core/base/at_hex.h"
@@ -342,12 +341,10 @@ cli_read_ranges(cli_record_t *rec, const cli_field_t *field, json_t *value,
 }
 
 
-/* an address without its number of bits if the range has one address */
 static json_t *
 cli_write_ranges(const void *src)
 {
-    int        family, rc;
-    char       addr[INET6_ADDRSTRLEN];
+    char       text[AT_CIDR_TEXT_LEN];
     json_t    *array;
     at_list_t  rest;
     at_cidr_t  cidr;
@@ -356,14 +353,9 @@ cli_write_ranges(const void *src)
     array = json_array();
 
     while (array != NULL && at_list_next_range(&rest, &cidr)) {
-        family = cidr.addr.len == 4 ? AF_INET : AF_INET6;
-        (void) inet_ntop(family, cidr.addr.bytes, addr, sizeof(addr));
+        (void) at_cidr_format(text, &cidr);
 
-        rc = json_array_append_new(array, cidr.bits == 8 * cidr.addr.len
-                                   ? json_string(addr)
-                                   : json_sprintf("%s/%u", addr, cidr.bits));
-
-        if (rc != 0) {
+        if (json_array_append_new(array, json_string(text)) != 0) {
             json_decref(array);
             return NULL;
         }

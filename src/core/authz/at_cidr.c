@@ -4,6 +4,7 @@
  */
 
 #include <arpa/inet.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "core/authz/at_cidr.h"
@@ -153,6 +154,25 @@ at_cidr_parse(at_cidr_t *cidr, at_str_t text)
     }
 
     return at_cidr_clear_host(cidr);
+}
+
+
+size_t
+at_cidr_format(char buf[AT_CIDR_TEXT_LEN], const at_cidr_t *cidr)
+{
+    int     family;
+    size_t  len;
+
+    family = cidr->addr.len == 4 ? AF_INET : AF_INET6;
+    (void) inet_ntop(family, cidr->addr.bytes, buf, AT_CIDR_TEXT_LEN);
+    len = strlen(buf);
+
+    if (cidr->bits != 8 * cidr->addr.len) {
+        len += (size_t) snprintf(buf + len, AT_CIDR_TEXT_LEN - len, "/%u",
+                                 cidr->bits);
+    }
+
+    return len;
 }
 
 

@@ -39,6 +39,14 @@ void at_addr_set(at_addr_t *addr, const void *bytes, unsigned len);
  */
 int at_cidr_parse(at_cidr_t *cidr, at_str_t text);
 
+#define AT_CIDR_TEXT_LEN  50
+
+/*
+ * Writes a terminated text: an address without a prefix length for a range of
+ * one address.  Returns its length.
+ */
+size_t at_cidr_format(char buf[AT_CIDR_TEXT_LEN], const at_cidr_t *cidr);
+
 /* An IPv4 range contains no IPv6 address, and the reverse. */
 int at_cidr_match(const at_cidr_t *cidr, const at_addr_t *addr);
 

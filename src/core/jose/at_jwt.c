@@ -697,21 +697,14 @@ at_verifier_free(at_verifier_t *verifier)
 }
 
 
-at_claims_t *
-at_jwt_decode_claims(at_str_t token)
+static at_claims_t *
+at_jwt_decode_part(at_str_t part)
 {
     size_t          len, size;
-    at_jwt_t        jwt;
     at_claims_t    *claims;
     unsigned char  *document;
 
-    memset(&jwt, 0, sizeof(at_jwt_t));
-
-    if (at_jwt_split(&jwt, token) != AT_OK) {
-        return NULL;
-    }
-
-    size = at_base64url_decoded_size(jwt.payload.len);
+    size = at_base64url_decoded_size(part.len);
     document = malloc(size);
 
     if (document == NULL) {
@@ -720,7 +713,7 @@ at_jwt_decode_claims(at_str_t token)
 
     claims = NULL;
 
-    if (at_base64url_decode(document, &len, jwt.payload) == 0) {
+    if (at_base64url_decode(document, &len, part) == 0) {
         (void) at_claims_parse(&claims, (at_str_t) { (char *) document, len });
     }
 
@@ -728,4 +721,24 @@ at_jwt_decode_claims(at_str_t token)
     free(document);
 
     return claims;
+}
+
+
+at_claims_t *
+at_jwt_decode_claims(at_str_t token)
+{
+    at_jwt_t  jwt;
+
+    return at_jwt_split(&jwt, token) == AT_OK ? at_jwt_decode_part(jwt.payload)
+                                              : NULL;
+}
+
+
+at_claims_t *
+at_jwt_decode_header(at_str_t token)
+{
+    at_jwt_t  jwt;
+
+    return at_jwt_split(&jwt, token) == AT_OK ? at_jwt_decode_part(jwt.header)
+                                              : NULL;
 }

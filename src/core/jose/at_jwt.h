@@ -105,10 +105,12 @@ at_verdict_e at_jwt_verify_deferred(at_verifier_t *verifier,
     at_deferred_t *deferred);
 
 /*
- * Parses the claims of a token that was verified before.  The caller frees
- * them with at_claims_free().  Returns NULL if allocation fails.
+ * Parse the claims or the header of a token, which may not be verified: the
+ * caller must know what it may use.  The caller frees the result with
+ * at_claims_free().  NULL: not an unambiguous JSON object, or no memory.
  */
 at_claims_t *at_jwt_decode_claims(at_str_t token);
+at_claims_t *at_jwt_decode_header(at_str_t token);
 
 
 #endif

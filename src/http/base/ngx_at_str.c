@@ -6,19 +6,21 @@
 #include "http/base/ngx_at_str.h"
 
 
-ngx_str_t
-ngx_at_escape_name(u_char buf[NGX_AT_ESCAPED_NAME_LEN], at_str_t name)
+u_char *
+ngx_at_escape(u_char *p, u_char *last, at_str_t *text)
 {
-    u_char      c, *p;
-    size_t      i;
-    ngx_str_t   escaped;
+    u_char      c;
+    ngx_uint_t  escape;
 
-    p = buf;
+    for ( /* void */ ; text->len; text->data++, text->len--) {
+        c = *text->data;
+        escape = c < 0x20 || c > 0x7e || c == '"' || c == '\\';
 
-    for (i = 0; i < name.len && i < NGX_AT_NAME_LEN; i++) {
-        c = name.data[i];
+        if (last - p < (escape ? 4 : 1)) {
+            break;
+        }
 
-        if (c < 0x20 || c > 0x7e || c == '"' || c == '\\') {
+        if (escape) {
             p = ngx_sprintf(p, "\\x%02xd", (ngx_uint_t) c);
 
         } else {
@@ -26,7 +28,19 @@ ngx_at_escape_name(u_char buf[NGX_AT_ESCAPED_NAME_LEN], at_str_t name)
         }
     }
 
-    if (i < name.len) {
+    return p;
+}
+
+
+ngx_str_t
+ngx_at_escape_name(u_char buf[NGX_AT_ESCAPED_NAME_LEN], at_str_t name)
+{
+    u_char     *p;
+    ngx_str_t   escaped;
+
+    p = ngx_at_escape(buf, buf + NGX_AT_NAME_LEN, &name);
+
+    if (name.len) {
         p = ngx_cpymem(p, "...", 3);
     }
 

@@ -33,13 +33,17 @@ ngx_at_from_view(at_str_t view)
 }
 
 
-#define NGX_AT_NAME_LEN          64
-#define NGX_AT_ESCAPED_NAME_LEN  (NGX_AT_NAME_LEN * 4 + 3)
-
 /*
- * Makes a name safe for a log line, because users may choose their names: line
- * breaks, quotes and bytes beyond ASCII are escaped, a long name is truncated.
+ * Makes text safe for a log line, because users and attackers may choose it:
+ * line breaks, quotes and bytes beyond ASCII are escaped.  Cuts as much off
+ * text as fits between p and last; returns the position after it.
  */
+u_char *ngx_at_escape(u_char *p, u_char *last, at_str_t *text);
+
+#define NGX_AT_NAME_LEN          128
+#define NGX_AT_ESCAPED_NAME_LEN  (NGX_AT_NAME_LEN + 3)
+
+/* A long name is truncated and ends with "...". */
 ngx_str_t ngx_at_escape_name(u_char buf[NGX_AT_ESCAPED_NAME_LEN],
     at_str_t name);
 

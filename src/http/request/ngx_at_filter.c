@@ -10,6 +10,7 @@
 #include "http/base/ngx_at_main_conf.h"
 #include "http/base/ngx_at_str.h"
 #include "http/request/ngx_at_origin.h"
+#include "http/request/ngx_at_refusal_log.h"
 
 
 static ngx_http_output_header_filter_pt  ngx_http_next_header_filter;

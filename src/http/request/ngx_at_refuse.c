@@ -9,10 +9,7 @@
 #include "http/base/ngx_at_main_conf.h"
 #include "http/request/ngx_at_credential.h"
 #include "http/request/ngx_at_header.h"
-#include "http/worker/ngx_at_worker.h"
-
-
-#define NGX_AT_LOG_LINES  100   /* per second and worker process */
+#include "http/request/ngx_at_refusal_log.h"
 
 
 const ngx_at_error_override_t *
@@ -32,7 +29,7 @@ ngx_at_error_override(const ngx_at_ctx_t *ctx)
 }
 
 
-static ngx_uint_t
+ngx_uint_t
 ngx_at_satisfy_is_any(ngx_http_request_t *r)
 {
     ngx_http_core_loc_conf_t  *clcf;
@@ -40,96 +37,6 @@ ngx_at_satisfy_is_any(ngx_http_request_t *r)
     clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
 
     return clcf->satisfy == NGX_HTTP_SATISFY_ANY;
-}
-
-
-void
-ngx_at_log_client_error(ngx_http_request_t *r, const ngx_at_ctx_t *ctx,
-    const ngx_str_t *text)
-{
-    ngx_log_t            *log;
-    ngx_uint_t            level;
-    ngx_at_worker_log_t  *limit;
-
-    log = r->connection->log;
-    level = ctx->conf->log_level;
-
-    if (log->log_level < level) {
-        return;
-    }
-
-    if (level == NGX_LOG_INFO) {
-        ngx_log_error(level, log, 0, "auth_token: %V", text);
-        return;
-    }
-
-    limit = &ngx_at_worker.refusal_log;
-
-    if (limit->second != ngx_time()) {
-        limit->second = ngx_time();
-        limit->lines = 0;
-    }
-
-    if (limit->lines == NGX_AT_LOG_LINES) {
-        limit->suppressed++;
-        return;
-    }
-
-    limit->lines++;
-
-    if (limit->suppressed) {
-        ngx_log_error(level, log, 0, "auth_token: %V, suppressed: %ui", text,
-                      limit->suppressed);
-        limit->suppressed = 0;
-
-    } else {
-        ngx_log_error(level, log, 0, "auth_token: %V", text);
-    }
-}
-
-
-void
-ngx_at_log_refusal(ngx_http_request_t *r, ngx_at_ctx_t *ctx)
-{
-    u_char                    hex[NGX_AT_FINGERPRINT_LEN];
-    u_char                    buf[NGX_AT_ESCAPED_NAME_LEN];
-    u_char                    line[NGX_AT_LOG_TEXT_LEN];
-    ngx_str_t                 kind, fingerprint, subject, text;
-    ngx_uint_t                level;
-    const at_verdict_info_t  *info;
-
-    info = at_verdict_info(ctx->verdict);
-
-    level = info->blame == AT_BLAME_CLIENT ? ctx->conf->log_level
-            : info->blame == AT_BLAME_OPERATOR ? NGX_LOG_ERR : NGX_LOG_CRIT;
-
-    if (ctx->logged || r->connection->log->log_level < level) {
-        return;
-    }
-
-    ctx->logged = 1;
-
-    kind = ngx_at_kind_name(ctx->kind);
-    fingerprint = ngx_at_fingerprint(ctx, hex);
-    subject = ngx_at_escape_name(buf, ctx->identity->subject);
-
-    text.data = line;
-    text.len = ngx_snprintf(line, sizeof(line),
-                            "%ui %s%s, reason: %s, credential: "
-                            "\"%V%s%V\", subject: \"%V\"",
-                            ctx->status, at_code_info(info->code)->name.data,
-                            ngx_at_satisfy_is_any(r) ? " (satisfy any)" : "",
-                            info->reason.data, &kind,
-                            fingerprint.len ? " " : "", &fingerprint,
-                            &subject)
-               - line;
-
-    if (info->blame == AT_BLAME_CLIENT) {
-        ngx_at_log_client_error(r, ctx, &text);
-
-    } else {
-        ngx_log_error(level, r->connection->log, 0, "auth_token: %V", &text);
-    }
 }
 
 
@@ -141,7 +48,6 @@ ngx_at_refuse(ngx_http_request_t *r, ngx_at_ctx_t *ctx, at_verdict_e verdict)
     info = at_verdict_info(verdict);
 
     ctx->verdict = verdict;
-    ctx->phase = NGX_AT_REFUSED;
     ctx->status = ngx_at_error_override(ctx)->status;
 
     if (ctx->status == 0) {
@@ -155,6 +61,8 @@ ngx_at_refuse(ngx_http_request_t *r, ngx_at_ctx_t *ctx, at_verdict_e verdict)
         ngx_at_log_refusal(r, ctx);
     }
 
+    /* not before: a required scope in the log line may contain variables */
+    ctx->phase = NGX_AT_REFUSED;
     ctx->returned_status = ctx->status;
 
     /* in the access phase nginx asks the next module after 401 and 403 only */

@@ -21,21 +21,8 @@
 ngx_int_t ngx_at_refuse(ngx_http_request_t *r, ngx_at_ctx_t *ctx,
     at_verdict_e verdict);
 
-/*
- * Logs the refusal, once for each request.  With "satisfy any" the header
- * filter calls it, because another module may grant the request.
- */
-void ngx_at_log_refusal(ngx_http_request_t *r, ngx_at_ctx_t *ctx);
-
-/*
- * Logs a refusal that the client has caused, at "auth_token_log_level".  More
- * than 100 such lines a second are counted instead, except at level info: the
- * next line states their number.
- */
-void ngx_at_log_client_error(ngx_http_request_t *r, const ngx_at_ctx_t *ctx,
-    const ngx_str_t *text);
-
-#define NGX_AT_LOG_TEXT_LEN  1024
+/* 1: another module may grant what this one refuses */
+ngx_uint_t ngx_at_satisfy_is_any(ngx_http_request_t *r);
 
 /*
  * Adds the header and body filters.  They replace nginx's error page for a

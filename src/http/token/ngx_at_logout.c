@@ -12,7 +12,7 @@
 #include "http/base/ngx_at_str.h"
 #include "http/base/ngx_at_time.h"
 #include "http/request/ngx_at_credential.h"
-#include "http/request/ngx_at_refuse.h"
+#include "http/request/ngx_at_refusal_log.h"
 #include "http/token/ngx_at_body.h"
 #include "http/token/ngx_at_reply.h"
 
