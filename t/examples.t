@@ -29,6 +29,7 @@ my @confs    = sort map { s{^\Q$examples\E/}{}r } glob "$examples/{,*/,*/*/}*.co
 my %tested = (
     'jwt/nginx.conf'         => \&jwt,
     'allow-list/nginx.conf'  => \&allow_list,
+    'json-log/nginx.conf'    => \&json_log,
     'mixed/nginx.conf'       => \&mixed,
     'issuers/nginx.conf'     => \&issuers,
     'scopes/nginx.conf'      => \&scopes,
@@ -110,6 +111,34 @@ sub jwt () {
 
     my @marked = $s->{text} =~ /^.*# (?:.* )?(\d+)$/mg;
     is "@marked", '1 2 3 4 5 6 7 8 9 10', 'the ten lines that matter are numbered';
+    end();
+}
+
+sub json_log () {
+    begin('json-log');
+
+    my $user = "J\x{f6}rg \"\\ ', user";
+    granted_as('/x?token=secret', 'a granted request', user => 'jane', token => good_token());
+    refused_as(insufficient_scope => '/admin/y', 'a name with quotes', token => good_token(username => $user));
+    refused_as(insufficient_scope => '/admin/y', 'a long name', token => good_token(username => 'x' x 5000));
+    refused_as(invalid_token => "/\xff\xc3(", 'a path that is not UTF-8', token => token(key => key('rsa2')));
+    refused_as(no_token => '/"\\/%22', 'a path with quotes');
+
+    my $old = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $s->port) or die "connect: $!\n";
+    print $old "GET /old\r\n";
+    my @rest = <$old>;
+
+    my $json  = JSON::PP->new->utf8;
+    my @lines = map { eval { $json->decode($_) } // diag "not JSON: $_" } split /\n/, slurp($s->dir . '/access.log');
+    is_deeply [map { ref } @lines], [('HASH') x 6], 'each line of the access log is a JSON object';
+    is_deeply [map { $_->{path} } @lines], ['/x', '/admin/y', '/admin/y', '', '/"\\/%22', '/old'], 'paths without the query';
+    is_deeply [map { $_->{reason} } @lines], [qw(ok insufficient_scope insufficient_scope bad_signature no_credential no_credential)],
+        'the reasons';
+    is_deeply [map { $_->{user} } @lines], ['jane', ('') x 5], 'only a granted request has a user';
+    is_deeply [map { $_->{subject} } @lines], ['jane', $user, 'x' x 5000, '', '', ''], 'subjects, also of refused requests';
+    is_deeply [map { $_->{status} } @lines], [qw(200 403 403 401 401 401)], 'the statuses';
+    is_deeply [sort keys $lines[-1]->%*], [sort keys $lines[0]->%*], 'every line has the same members';
+    unlike slurp($s->dir . '/access.log'), qr/secret/, 'the query is not logged';
     end();
 }
 
