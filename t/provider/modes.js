@@ -5,7 +5,7 @@
 
 import zlib from 'node:zlib';
 
-const BOMB = 64 * 1024 * 1024;
+const BOMB = 16 * 1024 * 1024;
 const PIECE = Buffer.alloc(64 * 1024, ' ');
 const ENDLESS = 128 * 1024 * 1024;
 
@@ -109,7 +109,7 @@ const modes = {
   },
 
   gzip(a, body = a.document.body) {
-    send(a, { ...a.document, body: zlib.gzipSync(body) }, { 'Content-Encoding': 'gzip' });
+    send(a, { ...a.document, body: zlib.gzipSync(body, { level: 1 }) }, { 'Content-Encoding': 'gzip' });
   },
 
   gzip_bomb: (a) => modes.gzip(a, padded(a.document.body, BOMB)),

@@ -72,7 +72,7 @@ precedence.  Other options by mode:
     reset             half of the body, then RST
     http10            HTTP/1.0 without a length, ends with the connection
     gzip              Content-Encoding: gzip, even without Accept-Encoding
-    gzip_bomb         gzip of the document and 64 MiB of spaces
+    gzip_bomb         gzip of the document and 16 MiB of spaces
     choosy            the document; 406 unless Accept has application/jwk-set+json or */*
     html              200 with a page, text/html
     size              the document, padded with spaces to bytes;
