@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
 # The layout: the order of folders, one place for each library, exported symbols, installed
-# files, and a test for every requirement.
+# files, a test for every requirement, and the tests that docs/checklists.md names.
 # t/lint checks the text of the sources.
 
 use v5.36;
@@ -145,5 +145,17 @@ for my $file (grep { $_ ne 't/layers.t' } files(qr/\.(?:t|c|pm|h)\z/, 't')) {
 }
 
 is_deeply [grep { !$proven{$_} } sort keys %required], [], 'every requirement has its test';
+
+# each row of the tables: a test that exists, unless the row says that there is none
+for my $row (content('docs/checklists.md') =~ /^\| ((?:[\d.]+|ASVS)[^\n]*) \|$/mg) {
+    my ($number, $requirement, $how, $test) = split / \|(?: |\z)/, $row;
+    my ($file, $text) = ($test // '') =~ m{\A`(t/[\w./-]+)`: "([^"]+)"\z};
+
+    if (defined $file) {
+        ok -f "$root/$file" && index(content($file), $text) >= 0, "checklists, $number: $file has: $text";
+    } else {
+        like "$test$how", qr/\A(?:\*\*not met\*\*|do not apply|not required)/, "checklists, $number: a reason without a test";
+    }
+}
 
 done_testing();
