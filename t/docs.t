@@ -1,13 +1,14 @@
 #!/usr/bin/perl
 
-# Documentation: every configuration in README and docs passes nginx -t, the quickstarts and the
-# guide for clients of a provider work as written, every link leads to a file and a heading, and
+# Documentation: every configuration in README and docs passes nginx -t, the quickstarts, the
+# guide for clients of a provider and the migrated configurations work as written, every link leads to a file and a heading, and
 # the reference covers every directive, variable, code and reason, and no others.
 
 use v5.36;
 
 use lib 't/lib';
 use AuthToken::Provider;
+use AuthToken::Source;
 use AuthToken::Store;
 use AuthToken::Test;
 use File::Basename qw(dirname);
@@ -377,6 +378,90 @@ sub quickstart ($page, $section, @shell) {
         for ['reports', '127.0.0.3'], ['dashboard', '127.0.0.2'], ['stranger', '127.0.0.2'];
     $s->stop;
     $provider->stop;
+}
+
+# --- migration --------------------------------------------------------------
+
+# a server by the configuration with this module
+sub migrated ($section, %o) {
+    my ($conf) = blocks('docs/migration.md', 'nginx', $section);
+    $conf = $o{change}->($conf) if $o{change};
+    $conf = placed($conf);
+    my %files = (files($conf)->%*, ($o{files} // {})->%*);
+    return start($conf, good => ['/none'], files => \%files, prepare => $o{prepare});
+}
+
+my %of_docs = (iss => 'https://login.example.com', aud => 'https://api.example.com');
+sub documented (%claims) { token(header => { kid => 'rsa' }, claims => { %of_docs, %claims }) }
+
+{
+    my $source = AuthToken::Source->start(keys => ['rsa']);
+    my $s = migrated('nginx Plus: auth_jwt', files => { 'ca.pem' => $source->ca }, change => sub ($conf) {
+        my $url = $source->url('/jwks');
+        $conf =~ s{jwks_uri\s+\S+;}{jwks_uri $url ca_file=%%DIR%%/ca.pem;} or die 'no jwks_uri';
+        return $conf;
+    });
+    $s->errors->await(qr/keys replaced, issuer: "main"/);
+
+    my $tag = next_tag;
+    is_granted $s->request('/products/', token => documented(sub => 'jane'), tag => $tag), 'migration, nginx Plus: a token';
+    is((hits($s, $tag))[0]{http_x_user}, 'jane', 'migration, nginx Plus: the user is the claim sub');
+    granted $s, '/products/', 'migration, nginx Plus: a cookie', cookie => 'session=' . documented();
+    for (['another audience', 401, aud => 'x'], ['another issuer', 401, iss => 'x'], ['no scope', 403, scope => []],
+         ['six seconds after exp', 401, exp => time - 6])
+    {
+        my ($name, $status, %claims) = @$_;
+        is $s->request('/products/', token => documented(%claims))->{status}, $status, "migration, nginx Plus: $name";
+    }
+    granted $s, '/products/', 'migration, nginx Plus: the leeway', token => documented(exp => time - 2);
+    like $s->request('/products/')->header('WWW-Authenticate'), qr/realm="products"/, 'migration, nginx Plus: the realm';
+    $s->stop;
+    $source->stop;
+}
+
+{
+    my $s = migrated('nginx-auth-jwt of kjdev');
+    my $with = sub ($sub, @roles) {
+        return token(header => { typ => 'at+jwt' }, claims => { %of_docs, sub => $sub, realm_access => { roles => \@roles } });
+    };
+
+    granted $s, '/', "migration, nginx-auth-jwt: the role $_", token => $with->('jane', $_, 'x') for 'reader', 'admin';
+    for (['another role', 403, $with->('jane', 'x')], ['a locked user', 403, $with->('3f0c8e1a-jane', 'reader')],
+         ['another typ', 401, documented()])
+    {
+        my ($name, $status, $token) = @$_;
+        is $s->request('/', token => $token)->{status}, $status, "migration, nginx-auth-jwt: $name";
+    }
+    $s->stop;
+}
+
+{
+    my $section = 'A service behind auth_request';
+    my ($list)  = grep { /METHOD/ } blocks('docs/migration.md', '', $section);
+    my $s = migrated($section, files => { 'endpoints.tsv' => $list });
+
+    granted $s, '/api/devices', 'migration, auth_request: the scope of the endpoint', token => documented(scope => 'devices.read');
+    is $s->request("/api/$_->[0]", token => documented(scope => $_->[1]))->{status}, 403, "migration, auth_request: $_->[2]"
+        for ['devices', 'read', 'another scope'], ['users', 'devices.read', 'a path that is not listed'];
+    is $s->request('/api/devices')->{status}, 401, 'migration, auth_request: no credential';
+    $s->stop;
+}
+
+{
+    my ($kong)  = blocks('docs/migration.md', '', 'Kong: key-auth');
+    my ($shell) = blocks('docs/migration.md', 'sh', 'Kong: key-auth');
+    my ($key)   = $kong =~ /- key: (\w+)/;
+    my $s = migrated('Kong: key-auth', prepare => sub ($s) { typed($s, $shell) });
+
+    my $tag    = next_tag;
+    my $answer = $s->request('/api/x', headers => ["apikey: $key"], tag => $tag);
+    is_granted $answer, 'migration, Kong: the key of a consumer';
+    my ($hit) = hits($s, $tag);
+    is $hit->{http_x_consumer_username}, 'reports', 'migration, Kong: the upstream gets the name of the consumer';
+    is $hit->{http_apikey} // '', '', 'migration, Kong: the upstream does not get the key';
+    is $s->request("/api/$_->[0]", headers => $_->[1])->{status}, 401, "migration, Kong: $_->[2]"
+        for ['x', ["apikey: x$key"], 'another key'], ["x?apikey=$key", [], 'the key in the query'], ['x', [], 'no key'];
+    $s->stop;
 }
 
 done_testing;

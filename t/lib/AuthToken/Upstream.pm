@@ -10,7 +10,7 @@ use AuthToken::Log;
 our $BODY = "the protected resource\n";
 
 # request headers that are logged as http_host and so on
-my @headers = qw(host authorization cookie x_api_token x_user x_scope x_extra
+my @headers = qw(host authorization cookie x_api_token apikey x_user x_consumer_username x_scope x_extra
                  x_forwarded_for x_original_uri content_length);
 
 sub new ($class, $dir) {
