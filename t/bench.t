@@ -120,7 +120,7 @@ my $svg = content("$temp/out/results.svg");
 like $svg, qr{\A<svg [^<>]*>\n<title>[^<>]*</title>\n.*</svg>\n\z}s, 'the picture is an SVG document';
 is_deeply [grep { !m{\A(?:<(?:text|rect|line|polyline|circle) [^<>]*(?:/>|>[^<>&]*</text>))\z} }
            grep { !m{\A</?(?:svg|title)\b} } split /\n/, $svg], [], 'the picture is well-formed';
-is scalar(() = $svg =~ /<rect /g), @names + 1, 'the picture has a bar for each row';
+is scalar(() = $svg =~ /<rect /g), @names + 2, 'the picture has a background, and a bar for each row';
 is scalar(() = $svg =~ /<polyline /g), 1, 'the picture has a line for the series';
 
 # --- wrong responses --------------------------------------------------------

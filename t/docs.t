@@ -60,6 +60,34 @@ sub resolved ($path) {
     like $readme, qr/\(\Q$_\E\)/, "README links $_" for grep { m{^docs/\w+\.md$} } @pages;
 }
 
+# --- pictures ---------------------------------------------------------------
+
+# the relative luminance of a colour (WCAG 2.2)
+sub luminance ($colour) {
+    my @linear = map { $_ <= 0.04045 ? $_ / 12.92 : (($_ + 0.055) / 1.055) ** 2.4 } map { hex($_) / 255 } $colour =~ /[0-9a-f]{2}/g;
+    return 0.2126 * $linear[0] + 0.7152 * $linear[1] + 0.0722 * $linear[2];
+}
+
+sub contrast (@colours) {
+    my ($dark, $light) = sort { $a <=> $b } map { luminance($_) } @colours;
+    return ($light + 0.05) / ($dark + 0.05);
+}
+
+# A page may be light or dark: each picture has a background, and text that is readable on it
+# and on the boxes.
+for my $file ($text{'README.md'} =~ /!\[[^\]]+\]\(([\w\/.]+\.svg)\)/g) {
+    my $svg = AuthToken::Log->new("$root/$file")->content;
+    my ($size, $default) = $svg =~ /\A<svg [^>]*viewBox="([^"]+)"[^>]* fill="(#[0-9a-f]{6})">/;
+    my ($box, $background) = $svg =~ /<\/title>\n<rect ([^>]*) fill="(#[0-9a-f]{6})"\/>/;
+
+    is join(' ', $box =~ /\b(?:x|y|width|height)="([^"]+)"/g), $size, "$file: the background covers the picture";
+
+    my %text  = map { $_ => 1 } $default, $svg =~ /<text [^>]*fill="(#[0-9a-f]{6})"/g;
+    my %boxes = map { $_ => 1 } $background, $svg =~ /<rect [^>]*fill="(#[0-9a-f]{6})" stroke=/g;
+    my @weak  = grep { contrast(split ' ') < 4.5 } map { my $text = $_; map { "$text $_" } sort keys %boxes } sort keys %text;
+    is_deeply \@weak, [], "$file: the contrast of text is at least 4.5";
+}
+
 # --- reference --------------------------------------------------------------
 
 my $source = join "\n", map { AuthToken::Log->new($_)->content } source_files("$root/src");
