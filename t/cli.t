@@ -103,7 +103,7 @@ my $complete = "$AuthToken::Server::BUILD/auth-token.bash";
 my $help = ok_out('help');
 my @commands = map { s/ +/ /r } $help =~ /^  (\w+(?: *[a-z]+(?:-[a-z]+)?)?)  +\w.*$/mg;
 
-is(scalar @commands, 34, 'help lists all commands') or diag(join ', ', @commands);
+is(scalar @commands, 35, 'help lists all commands') or diag(join ', ', @commands);
 
 # what bash offers for the last word
 sub completes {

@@ -12,9 +12,11 @@
 #include "core/base/at_version.h"
 #include "http/access/ngx_at_access.h"
 #include "http/access/ngx_at_variables.h"
+#include "http/base/ngx_at_conf_record.h"
 #include "http/base/ngx_at_loc_conf.h"
 #include "http/base/ngx_at_main_conf.h"
 #include "http/conf/ngx_at_conf.h"
+#include "http/explain/ngx_at_explain.h"
 #include "http/keys/ngx_at_fetch.h"
 #include "http/keys/ngx_at_keys.h"
 #include "http/request/ngx_at_refuse.h"
@@ -233,7 +235,7 @@ ngx_at_init_module(ngx_cycle_t *cycle)
     atmcf = ngx_http_cycle_get_module_main_conf(cycle,
                                                 ngx_http_auth_token_module);
 
-    if (ngx_test_config || atmcf == NULL) {
+    if (ngx_test_config || atmcf == NULL || ngx_at_conf_records) {
         return NGX_OK;
     }
 
@@ -259,6 +261,10 @@ static ngx_int_t
 ngx_at_init_process(ngx_cycle_t *cycle)
 {
     const ngx_at_main_conf_t  *atmcf;
+
+    if (ngx_at_conf_records) {
+        return ngx_at_explain_init_process(cycle);
+    }
 
     ngx_at_state_init_process();
 

@@ -258,6 +258,38 @@ static const cli_option_t  cli_verify_options[] = {
 };
 
 
+static const cli_option_t  cli_explain_options[] = {
+    { "url", "URL", CLI_REQUIRED, "path with an optional query, or an http or "
+      "https URL, whose host and port select the server; required", NULL,
+      NULL },
+    { "method", "METHOD", 0, "default: GET", NULL, NULL },
+    { "from", "ADDRESS", 0, "address of the client, or unix: for a client of "
+      "a unix socket; default: 127.0.0.1", NULL, NULL },
+    { "bearer", "FILE", 0, "send the token in FILE in the field "
+      "Authorization; - is standard input", NULL, NULL },
+    { "api-token", "FILE", 0, "send the API token in FILE in the field "
+      "X-API-Token; - is standard input", NULL, NULL },
+    { "user", "NAME", 0, "send the name of a user by Basic, as if the "
+      "password were correct", NULL, NULL },
+    { "header", "NAME:VALUE", CLI_MANY, "send a field that is no credential, "
+      "such as Host, Origin or X-Forwarded-For; repeatable", NULL, NULL },
+    { "secret-header", "NAME:FILE", CLI_MANY, "send a field whose value is in "
+      "FILE, such as Cookie; - is standard input; repeatable", NULL, NULL },
+    { "to", "ADDRESS", 0, "listener as ADDRESS:PORT, :PORT or unix:PATH; "
+      "default: that of an http or https URL, else the first one", NULL,
+      NULL },
+    { "proxy-protocol", "ADDRESS", 0, "address of the client in the header "
+      "of the PROXY protocol, for a listener with \"proxy_protocol\"", NULL,
+      NULL },
+    { "conf", "FILE", 0, "configuration; default: that of nginx", NULL,
+      NULL },
+    { "prefix", "DIR", 0, "prefix, as option -p of nginx", NULL, NULL },
+    { "nginx", "PROGRAM", 0, "nginx to run; default: nginx, or "
+      "/usr/sbin/nginx", NULL, NULL },
+    CLI_END
+};
+
+
 const cli_command_t  cli_commands[] = {
 
     { "init", "", cli_init, NULL, 1, "create an empty store", cli_init_options,
@@ -405,6 +437,19 @@ const cli_command_t  cli_commands[] = {
       "Reads every record. Warns of users and roles that a record names but "
       "that do not exist, and of clients without a role. The exit code is 0 "
       "if the store is sound, 1 if it is damaged or cannot be read." },
+
+    { "explain", "", cli_explain, NULL, 0,
+      "explain why nginx grants or refuses a request", cli_explain_options,
+      "Prints the selected location, and each step of the decision: the "
+      "requirement, the line of the configuration that states it, the actual "
+      "value, and the change that would allow the request. A private nginx "
+      "process parses the configuration and runs the phases up to the access "
+      "phase. It listens on no port, writes nothing, and runs no content "
+      "handler; limits and failed logins of the running nginx are not known "
+      "to it. Run the command as root, or as a user that can read the "
+      "configuration, its keys and the store. The exit code is 0 if the "
+      "request is granted, 3 if it is refused or answered by nginx before the "
+      "decision, 1 if the outcome is not known, and 2 for wrong options." },
 
     { "key", "generate", cli_key_generate, NULL, 0, "generate a key pair",
       cli_key_options,

@@ -18,6 +18,7 @@ int cli_check(cli_t *cli);
 int cli_export(cli_t *cli);
 int cli_import(cli_t *cli);
 int cli_init(cli_t *cli);
+int cli_explain(cli_t *cli);
 
 int cli_key_generate(cli_t *cli);
 int cli_jwt_sign(cli_t *cli);

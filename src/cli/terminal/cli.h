@@ -26,6 +26,7 @@
 #define CLI_OK        0
 #define CLI_FAILURE   1
 #define CLI_USAGE     2
+#define CLI_REFUSED   3         /* by "explain" */
 
 #define CLI_OPTIONS_MAX  16     /* options of one command */
 

@@ -416,6 +416,29 @@ at_state_open(at_state_key_t *key, const char *path, uid_t uid, gid_t gid,
 }
 
 
+int
+at_state_read_only(at_state_key_t *key, const char *path, at_error_t *err)
+{
+    int  dir, rc;
+
+    dir = open(path, O_RDONLY|O_DIRECTORY|O_CLOEXEC);
+
+    if (dir == -1) {
+        return at_error(err, "cannot open \"%s\": %m", path);
+    }
+
+    rc = at_state_check_dir(dir, path, err);
+
+    if (rc == 0) {
+        rc = at_state_read_key(key, dir, path, err);
+    }
+
+    (void) close(dir);
+
+    return rc <= 0 ? rc : at_error(err, "\"%s/key\" does not exist", path);
+}
+
+
 /* --- authenticated files ------------------------------------------------- */
 
 

@@ -46,6 +46,12 @@ int at_state_open(at_state_key_t *key, const char *path, uid_t uid, gid_t gid,
     at_error_t *err);
 
 /*
+ * Reads the key and writes nothing.  Returns 0, or -1 with err set, also if
+ * there is no key yet.
+ */
+int at_state_read_only(at_state_key_t *key, const char *path, at_error_t *err);
+
+/*
  * HMAC-SHA256 of text, with a key derived for the purpose: the MACs of two
  * purposes differ.  Returns 0, or -1 without memory.
  */

@@ -9,6 +9,7 @@
 
 #include "core/jose/at_key.h"
 
+#include "http/base/ngx_at_conf_record.h"
 #include "http/base/ngx_at_str.h"
 #include "http/keys/ngx_at_keys.h"
 #include "http/keys/ngx_at_signing_key.h"
@@ -506,6 +507,10 @@ ngx_at_issuer_run_directive(ngx_conf_t *cf, ngx_command_t *dummy, void *conf)
     }
 
     ngx_at_conf_note_position(cf, position);
+
+    if (ngx_at_conf_record(cf, parser->issuer) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
 
     rc = ngx_at_issuer_run_command(cf, parser->issuer, command);
 

@@ -5,6 +5,7 @@
  * The configuration of a location: defaults, inheritance and cross checks.
  */
 
+#include "http/base/ngx_at_conf_record.h"
 #include "http/conf/ngx_at_conf.h"
 
 
@@ -14,7 +15,8 @@ ngx_at_create_loc_conf(ngx_conf_t *cf)
     ngx_at_loc_conf_t  *atcf;
 
     atcf = ngx_pcalloc(cf->pool, sizeof(ngx_at_loc_conf_t));
-    if (atcf == NULL) {
+
+    if (atcf == NULL || ngx_at_conf_record_block(cf, atcf) != NGX_OK) {
         return NULL;
     }
 
@@ -381,6 +383,8 @@ ngx_at_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     atmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_auth_token_module);
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    ngx_at_conf_record_parent(conf, prev);
 
     if (ngx_at_merge_token_endpoint(cf, prev, conf) != NGX_OK) {
         return NGX_CONF_ERROR;

@@ -304,7 +304,7 @@ ngx_at_fetch_poll(const ngx_at_main_conf_t *atmcf, ngx_log_t *log)
 
 
 ngx_int_t
-ngx_at_fetch_watch(ngx_cycle_t *cycle, const ngx_at_main_conf_t *atmcf)
+ngx_at_fetch_load_stored(ngx_cycle_t *cycle, const ngx_at_main_conf_t *atmcf)
 {
     ngx_uint_t         i;
     ngx_at_fetch_t    *fetch;
@@ -338,9 +338,24 @@ ngx_at_fetch_watch(ngx_cycle_t *cycle, const ngx_at_main_conf_t *atmcf)
             ngx_at_fetch_load(fetch);
             ngx_at_fetch_use(fetch);
         }
-
-        ngx_at_fetch_check(fetch);
     }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_at_fetch_watch(ngx_cycle_t *cycle, const ngx_at_main_conf_t *atmcf)
+{
+    if (atmcf->sources.nelts == 0) {
+        return NGX_OK;
+    }
+
+    if (ngx_at_fetch_load_stored(cycle, atmcf) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ngx_at_fetch_poll(atmcf, cycle->log);
 
     return ngx_at_watch(cycle, NGX_AT_FETCH_INTERVAL, 0, ngx_at_fetch_poll,
                         atmcf);

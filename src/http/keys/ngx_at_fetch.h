@@ -22,6 +22,13 @@ ngx_int_t ngx_at_fetch_watch(ngx_cycle_t *cycle,
 void ngx_at_fetch_exit(void);
 
 /*
+ * The first part of ngx_at_fetch_watch(): loads the keys that workers have
+ * stored, and fetches nothing.
+ */
+ngx_int_t ngx_at_fetch_load_stored(ngx_cycle_t *cycle,
+    const ngx_at_main_conf_t *atmcf);
+
+/*
  * Requests a fetch of the keys of each trusted issuer with lacks_key, at most
  * once a minute for tokens with the same header: the token may be signed by a
  * new key.

@@ -11,6 +11,7 @@
 #include "core/base/at_crypto.h"
 #include "core/session/at_state_lock.h"
 
+#include "http/base/ngx_at_conf_record.h"
 #include "http/base/ngx_at_directive.h"
 
 
@@ -79,7 +80,9 @@ ngx_at_check_state(ngx_conf_t *cf, ngx_at_main_conf_t *atmcf)
         ngx_str_set(&atmcf->state_path, NGX_AT_STATE_PATH);
     }
 
-    if (atmcf->state_position.line == 0) {
+    /* "auth-token explain" does not write to the directory */
+
+    if (atmcf->state_position.line == 0 || ngx_at_conf_records) {
         return NGX_OK;
     }
 
