@@ -215,9 +215,10 @@ coverage:
 	    $(TESTS:$(BUILD)/%=$(BUILD_ROOT)/coverage/%)
 
 # changes the sources at random: the tests must fail for each change
-MUTANTS = 500
+MUTANTS = 520
 mutate:
 	$(MAKE) -j$(JOBS) all unit
+	$(MAKE) -j$(JOBS) SANITIZE=1 unit
 	./t/campaign/mutate $(BUILD) $(MUTANTS)
 
 # All long tests; takes a day or more.  An interrupted campaign continues.

@@ -16,14 +16,14 @@
 #include "tap.h"
 
 
-static char   dir_path[] = "/tmp/at-unit-XXXXXX";
+static char   dir_path[256];
 static pid_t  dir_owner;
 
 
 static void
 dir_remove(void)
 {
-    char  command[64];
+    char  command[300];
 
     if (getpid() == dir_owner) {
         (void) snprintf(command, sizeof(command), "rm -rf %s", dir_path);
@@ -38,8 +38,11 @@ in_dir(const char *name)
 {
     static char      paths[4][512];
     static unsigned  n;
+    const char      *tmp = getenv("TMPDIR");
 
     if (dir_owner == 0) {
+        (void) snprintf(dir_path, sizeof(dir_path), "%s/at-unit-XXXXXX",
+                        tmp ? tmp : "/tmp");
         must(mkdtemp(dir_path) != NULL, "no temporary directory");
 
         dir_owner = getpid();

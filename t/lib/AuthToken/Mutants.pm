@@ -12,10 +12,10 @@ our @EXPORT = qw(mutants);
 my %operator = ('==' => '!=', '!=' => '==', '<=' => '<', '>=' => '>', ' < ' => ' <= ',
                 ' > ' => ' >= ', '&&' => '||', '||' => '&&');
 
-# All mutants of a file: hashes of file, function, line, text (of the changed line), old
-# and new (both lines without superfluous spaces).
+# All mutants of a file: hashes of name, file, line and text (of the changed line).
+# Names are different: another mutant with the same lines has a number.
 sub mutants ($file) {
-    my (@found, $comment);
+    my (@found, %seen, $comment);
     my $function = 'data';
     my @source = do { open my $fh, '<', $file or die "$file: $!\n"; <$fh> };
 
@@ -32,8 +32,10 @@ sub mutants ($file) {
         my $add = sub ($at, $length, $new) {
             my $changed = $text;
             substr $changed, $at, $length, $new;
-            push @found, { file => $file, function => $function, line => $n + 1, text => $changed,
-                           old => trim($text), new => trim($changed) };
+            my $name = "$file, $function: " . trim($text) . ' -> ' . trim($changed);
+            my $times = ++$seen{$name};
+            $name .= " ($times)" if $times > 1;
+            push @found, { name => $name, file => $file, line => $n + 1, text => $changed };
         };
 
         $add->($-[0], length $&, $operator{$&}) while $code =~ /==|!=|<=|>=| [<>] |&&|\|\|/g;
