@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <sys/file.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "core/session/at_state_lock.h"
@@ -87,15 +88,12 @@ at_state_lock(int *fd, const char *path, at_error_t *err)
 void
 at_state_lock_sign(int fd, pid_t pid)
 {
-    int   len;
-    char  host[256], text[AT_STATE_OWNER_SIZE];
+    int             len;
+    char            text[AT_STATE_OWNER_SIZE];
+    struct utsname  host;
 
-    if (gethostname(host, sizeof(host)) != 0) {
-        host[0] = '\0';
-    }
-
-    host[sizeof(host) - 1] = '\0';
-    len = snprintf(text, sizeof(text), "%ld %s\n", (long) pid, host);
+    (void) uname(&host);
+    len = snprintf(text, sizeof(text), "%ld %s\n", (long) pid, host.nodename);
 
     /* only for the error message of another server: ignore a full disk */
     if (ftruncate(fd, 0) == 0) {
