@@ -2,7 +2,7 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * The characters of texts.
+ * The characters and the parts of texts.
  */
 
 #include "core/base/at_utf8.h"
@@ -53,11 +53,29 @@ test_texts(void)
 }
 
 
+static void
+test_parts(void)
+{
+    at_str_t  rest = at_str("one,,two");
+
+    is_bytes(at_str_trim(at_str(" \ta \tb\t ")), at_str("a \tb"),
+             "spaces and tabs are removed from both ends only");
+    is_bytes(at_str_trim(at_str(" \t")), at_str(""), "an empty line");
+
+    is_bytes(at_str_cut(&rest, ','), at_str("one"), "the first part");
+    is_bytes(at_str_cut(&rest, ','), at_str(""), "an empty part");
+    is_bytes(rest, at_str("two"), "the rest begins behind the separator");
+    is_bytes(at_str_cut(&rest, ','), at_str("two"), "the last part");
+    ok(rest.data == NULL && rest.len == 0, "nothing is left");
+}
+
+
 int
 main(void)
 {
     test_bytes();
     test_texts();
+    test_parts();
 
     return tap_done();
 }
