@@ -8,7 +8,6 @@
 #include <inttypes.h>
 #include <libgen.h>
 #include <limits.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -330,7 +329,7 @@ at_state_visit(at_state_key_t *key, const char *path, uid_t uid, gid_t gid,
     int dry_run, at_error_t *err)
 {
     int    dir, rc, created;
-    char  *copy, *parent;
+    char  *parent, copy[PATH_MAX];
 
     created = !dry_run && mkdir(path, 0700) == 0;
 
@@ -341,19 +340,13 @@ at_state_visit(at_state_key_t *key, const char *path, uid_t uid, gid_t gid,
     dir = open(path, O_RDONLY|O_DIRECTORY|O_CLOEXEC);
 
     if (dir == -1 && dry_run && errno == ENOENT) {
-        copy = strdup(path);
-        if (copy == NULL) {
-            return at_error(err, "no memory to check \"%s\"", path);
-        }
-
+        (void) snprintf(copy, PATH_MAX, "%s", path);
         parent = dirname(copy);
         rc = at_state_check_writable(AT_FDCWD, parent, parent, err);
 
         if (rc == 0) {
             rc = at_file_check_local(parent, err);
         }
-
-        free(copy);
 
         return rc;
     }
@@ -471,17 +464,15 @@ at_state_mac(unsigned char mac[AT_SHA256_LEN], const at_state_key_t *key,
 static int
 at_state_replace(const char *path, const char *temp)
 {
-    int    dir, rc;
-    char  *copy;
+    int   dir, rc;
+    char  copy[PATH_MAX];
 
-    copy = strdup(path);
-    if (copy == NULL) {
+    if (rename(temp, path) == -1) {
         return -1;
     }
 
-    rc = rename(temp, path);
-    dir = rc == 0 ? open(dirname(copy), O_RDONLY|O_DIRECTORY|O_CLOEXEC) : -1;
-    free(copy);
+    (void) snprintf(copy, PATH_MAX, "%s", path);
+    dir = open(dirname(copy), O_RDONLY|O_DIRECTORY|O_CLOEXEC);
 
     if (dir == -1) {
         return -1;
