@@ -27,6 +27,7 @@
 
 #include <lmdb.h>
 
+#include "core/session/at_session_record.h"
 #include "core/session/at_session_token.h"
 #include "core/session/at_token_use.h"
 #include "dir.h"
@@ -310,6 +311,9 @@ test_life(void)
     (void) at_session_user_tag(sessions, mark, &user);
     ok(memcmp(mark, other, AT_SESSION_TAG_LEN) != 0,
        "two session epochs have two tags");
+    user.password = (at_str_t) { buf, AT_TEXT_MAX + 1 };
+    is_int(at_session_user_tag(sessions, mark, &user), -1,
+           "a password hash of an impossible length has no tag");
 
     at_session_db_close(sessions);
 
@@ -503,6 +507,44 @@ test_old_access(void)
 }
 
 
+/* logins within one second have the same access token */
+static void
+test_same_access(void)
+{
+    int                      i;
+    char                     buf[AT_SESSION_BUF_SIZE];
+    int64_t                  expires;
+    at_session_t             session;
+    at_session_token_pair_t  tokens;
+
+    /* in the order of the ids, the earlier or the later one expires first */
+    for (i = 0; i < 2; i++) {
+        open_sessions("same");
+        session = (at_session_t) { .user = at_str("jane"),
+                                   .issuer = at_str("main"), .id = "A" };
+        tokens = pair("r0", "a0", NOW + i);
+        (void) at_session_create(sessions, &session, &tokens, &limits, NOW,
+                                 &err);
+        session.id[0] = 'B';
+        tokens = pair("s0", "a0", NOW + 1 - i);
+        (void) at_session_create(sessions, &session, &tokens, &limits, NOW,
+                                 &err);
+
+        is_int(at_session_find_by_access(sessions, &session, buf, &expires,
+                                         at_str("a0"), NOW, &err), OK,
+               "an access token of two sessions is found");
+        is_int(expires, NOW + 1 + DAY,
+               "it leads to the session that expires last");
+        is_int(log_out("", "a0", NOW), OK, "logout by the access token");
+        ok(find("r0", NOW) == REVOKED && find("s0", NOW) == REVOKED,
+           "both sessions are revoked");
+
+        at_session_db_close(sessions);
+        drop("same");
+    }
+}
+
+
 static void
 test_clean(void)
 {
@@ -608,6 +650,22 @@ next_token(void)
 }
 
 
+/* whether there is a token of this length, and it is authentic */
+static int
+creates_token(size_t len)
+{
+    int    authentic;
+    char  *token;
+
+    token = at_session_create_token(sessions, &session_of_tokens, len);
+    authentic = token != NULL && strlen(token) == len
+                && at_session_token_is_authentic(sessions, str(token));
+    free(token);
+
+    return authentic;
+}
+
+
 static void
 test_removed_token(void)
 {
@@ -629,9 +687,12 @@ test_removed_token(void)
     ok(strcmp(first, second) != 0, "two tokens differ");
     is_int(at_session_token_is_authentic(sessions, str(first)), 1,
            "a token is authentic");
-    ok(at_session_create_token(sessions, &session_of_tokens,
-                               AT_REFRESH_TOKEN_MIN - 1) == NULL,
-       "a token is not shorter than the minimum");
+    is_int(creates_token(AT_REFRESH_TOKEN_MIN)
+           && creates_token(AT_REFRESH_TOKEN_MAX), 1,
+           "tokens of the smallest and of the largest length");
+    is_int(creates_token(AT_REFRESH_TOKEN_MIN - 1)
+           || creates_token(AT_REFRESH_TOKEN_MAX + 1), 0,
+           "no token is shorter or longer");
 
     is_int(find(first, NOW), UNKNOWN, "the token of no session is unknown");
 
@@ -655,6 +716,10 @@ test_removed_token(void)
     is_int(rotate(changed, "x", NOW + DAY / 2), UNKNOWN,
            "and one with another character at its end");
     is_int(find(third, NOW + DAY / 2), OK, "they do not revoke the session");
+
+    is_int(find(first, NOW + GRACE + DAY - 1), OK,
+           "a removed token leads to its session until that expires");
+    is_int(find(first, NOW + GRACE + DAY), EXPIRED, "and not any longer");
 
     is_int(rotate(first, "x", NOW + DAY / 2), REUSED,
            "a removed token is recognized");
@@ -938,7 +1003,9 @@ test_other_key(void)
 typedef enum {
     SWAP_SESSIONS,              /* swaps the records of two sessions */
     SWAP_TOKENS,                /* swaps two refresh tokens */
-    RENAME                      /* changes a byte of the user */
+    RENAME,                     /* changes a byte of the user */
+    LENGTHEN,                   /* makes the user too long */
+    SHORTEN                     /* of a record, keeps a few bytes */
 } forge_e;
 
 
@@ -947,7 +1014,8 @@ static void
 forge(const char *table, forge_e how)
 {
     int         i;
-    char        copy[2][2048];
+    char        copy[2][3000];
+    uint32_t    len;
     MDB_env    *env;
     MDB_txn    *txn;
     MDB_dbi     dbi;
@@ -972,13 +1040,23 @@ forge(const char *table, forge_e how)
         if (how == RENAME) {
             /* the user precedes the issuer, "main" */
             copy[i][value[i].mv_size - sizeof("main")] ^= 1;
+
+        } else if (how == LENGTHEN) {
+            len = sizeof(copy[i]) - sizeof(at_session_record_t)
+                  - strlen("main");
+            memcpy(copy[i] + offsetof(at_session_record_t, user_len), &len,
+                   sizeof(len));
+            value[i].mv_size = sizeof(copy[i]);
+
+        } else if (how == SHORTEN) {
+            value[i].mv_size = 8;
         }
     }
 
     mdb_cursor_close(cursor);
 
     for (i = 0; i < 2; i++) {
-        value[i].mv_data = copy[how == RENAME ? i : 1 - i];
+        value[i].mv_data = copy[how >= RENAME ? i : 1 - i];
         (void) mdb_put(txn, dbi, &keys[i], &value[i], 0);
     }
 
@@ -1017,8 +1095,42 @@ test_forged(void)
 {
     forged("sessions", SWAP_SESSIONS, "a session under another id");
     forged("sessions", RENAME, "a session of another user");
+    forged("sessions", LENGTHEN, "a session of a user with a long name");
     forged("refresh_tokens", SWAP_TOKENS,
            "a refresh token of another session");
+
+    open_sessions("forge");
+    (void) begin("r0", "a0", NOW);
+    (void) begin("s0", "b0", NOW);
+    (void) rotate("r0", "r1", NOW);
+    (void) rotate("s0", "s1", NOW);
+    at_session_db_close(sessions);
+
+    forge("latest_pairs", SHORTEN);
+
+    open_sessions("forge");
+    ok(clean_all(NOW + GRACE) == -1
+       && strstr(err.text, "record is damaged") != NULL,
+       "a pair that is too short is not removed as a valid one");
+    at_session_db_close(sessions);
+}
+
+
+static void
+test_truncated(void)
+{
+    open_sessions("cut");
+    (void) begin("r0", "a0", NOW);
+    must(truncate(in_dir("cut/data.mdb"), 8192) == 0, "truncate");
+
+    is_int(find("r0", NOW), FAILED, "a truncated database fails a lookup");
+    err.text[0] = '\0';
+    ok(clean_all(NOW) == -1 && strstr(err.text, "is truncated") != NULL,
+       "cleaning names the cause");
+    err.text[0] = '\0';
+    ok(begin("s0", "b0", NOW) == FAILED
+       && strstr(err.text, "is truncated") != NULL, "so does a login");
+    at_session_db_close(sessions);
 }
 
 
@@ -1401,10 +1513,11 @@ int
 main(void)
 {
     RUN(test_life, test_reuse, test_expiry, test_logout, test_no_grace,
-        test_old_access, test_clean, test_full, test_removed_token,
-        test_logout_by_removed_token, test_refresh_loop, test_per_minute,
-        test_per_user, test_group, test_uses, test_other_key, test_forged,
-        test_files, test_race, test_kill, test_threads, test_failures);
+        test_old_access, test_same_access, test_clean, test_full,
+        test_removed_token, test_logout_by_removed_token, test_refresh_loop,
+        test_per_minute, test_per_user, test_group, test_uses, test_other_key,
+        test_forged, test_truncated, test_files, test_race, test_kill,
+        test_threads, test_failures);
 
     return tap_done();
 }
