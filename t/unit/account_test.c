@@ -488,6 +488,25 @@ test_damaged_owners(void)
 }
 
 
+static void
+test_missing_owners(void)
+{
+    at_user_record_t    user;
+    at_client_record_t  client;
+
+    memset(&user, 1, sizeof(user));
+    memset(&client, 1, sizeof(client));
+    at_identity_release(&who);
+
+    is_int(at_account_get_user(&who, &user, store, str("nobody")),
+           AT_UNKNOWN_USER, "a user who does not exist");
+    is_int(user.password.len, 0, "no password is left to verify");
+    ok(at_account_get_client(&who, &client, store, str("nobody")) != AT_OK,
+       "a client that does not exist");
+    is_int(client.secrets.n, 0, "no secret is left to verify");
+}
+
+
 /* --- allocations --------------------------------------------------------- */
 
 
@@ -660,6 +679,31 @@ test_flood(void)
 }
 
 
+/* the last test: data.mdb becomes shorter while it is open */
+static void
+test_unavailable(void)
+{
+    at_issuer_t         issuer = { 0 };
+    at_user_record_t    user;
+    at_client_record_t  client;
+
+    must(truncate(in_dir("store/data.mdb"), 8192) == 0, "truncate");
+
+    is_int(ask("first"), AT_UNAVAILABLE,
+           "without a store, an API token is not verified");
+    at_identity_release(&who);
+    is_int(at_account_get_user(&who, &user, store, str("jane")),
+           AT_UNAVAILABLE, "without a store, there is no user");
+    is_int(at_account_get_client(&who, &client, store, str("c")),
+           AT_UNAVAILABLE, "without a store, there is no client");
+    is_int(at_account_client_exists(store, str("c")), -1,
+           "without a store, it is not known whether a client exists");
+    issuer.entra = 1;
+    is_int(ask_client(&issuer, "{'azp':'c'}", 1), AT_UNAVAILABLE,
+           "without a store, the client of a JWT is not authorized");
+}
+
+
 int
 main(void)
 {
@@ -673,7 +717,8 @@ main(void)
     }
 
     RUN(test_tokens, test_owners, test_roles, test_clients, test_damage,
-        test_damaged_owners, test_failures, test_flood);
+        test_damaged_owners, test_missing_owners, test_failures, test_flood,
+        test_unavailable);
 
     at_identity_release(&who);
     at_store_close(store);

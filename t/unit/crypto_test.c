@@ -618,6 +618,30 @@ test_again(void)
 }
 
 
+/* FIPS 180-2, twice with one context */
+static void
+test_sha256(void)
+{
+    unsigned       i, wrong = 0;
+    at_sha256_t   *ctx = at_sha256_create();
+    unsigned char  digest[AT_SHA256_LEN];
+
+    static const unsigned char  expected[] = {
+        0xba, 0x78, 0x16, 0xbf, 0x8f, 0x01, 0xcf, 0xea, 0x41, 0x41, 0x40, 0xde,
+        0x5d, 0xae, 0x22, 0x23, 0xb0, 0x03, 0x61, 0xa3, 0x96, 0x17, 0x7a, 0x9c,
+        0xb4, 0x10, 0xff, 0x61, 0xf2, 0x00, 0x15, 0xad
+    };
+
+    for (i = 0; i < 2; i++) {
+        wrong += at_sha256_reuse(ctx, digest, at_str("abc")) != 0
+                 || memcmp(digest, expected, sizeof(digest)) != 0;
+    }
+
+    is_int(wrong, 0, "a context computes SHA-256 again and again");
+    at_sha256_free(ctx);
+}
+
+
 /* RFC 5869 appendix A.1, first block */
 static void
 test_hkdf(void)
@@ -678,6 +702,12 @@ test_seal(void)
     text.len = AT_SEAL_OVERHEAD - 1;
     is_int(at_unseal(plain, key, context, text), -1,
            "a short text is refused");
+
+    text.len = (size_t) INT_MAX + 1;
+    is_int(at_seal(sealed, key, context, text), -1,
+           "a text that is too long for OpenSSL is not sealed");
+    is_int(at_seal(sealed, key, text, context), -1, "nor in such a context");
+    is_int(at_unseal(plain, key, context, text), -1, "nor is it unsealed");
 
     text.len = sizeof(sealed);
     key[0]++;
@@ -741,7 +771,7 @@ main(void)
     RUN(test_names, test_every_alg, test_restricted, test_other_types,
         test_ed25519_points, test_rsa_sizes, test_rsa_odd, test_roca,
         test_rsa_numbers, test_pss_salt, test_again, test_digests, test_hkdf,
-        test_seal);
+        test_seal, test_sha256);
 
     for (alg = 0; alg < AT_ALGS; alg++) {
         test_every_bit((at_alg_e) alg);

@@ -103,6 +103,31 @@ test_tenant(void)
 }
 
 
+/* another character in place of a hyphen or a digit, in tid and in iss */
+static void
+test_tenant_form(void)
+{
+    char          text[256], *tid, *iss;
+    size_t        i;
+    unsigned      accepted = 0;
+    at_claims_t  *claims;
+
+    for (i = 0; i < strlen(GUID); i++) {
+        (void) snprintf(text, sizeof(text), "{'tid':'" GUID "','iss':'" V2 GUID
+                        "/v2.0'}");
+        tid = strstr(text, GUID);
+        iss = strstr(tid + 1, GUID);
+        tid[i] = iss[i] = GUID[i] == '-' ? '0' : 'g';
+
+        claims = values_claims(text);
+        accepted += at_entra_tenant_matches_issuer(at_claims_object(claims));
+        at_claims_free(claims);
+    }
+
+    is_int(accepted, 0, "a tenant that is not a GUID is refused");
+}
+
+
 static void
 test_key_issuer(void)
 {
@@ -289,8 +314,8 @@ test_sentences(void)
 int
 main(void)
 {
-    RUN(test_client, test_tenant, test_key_issuer, test_delegated,
-        test_sentences);
+    RUN(test_client, test_tenant, test_tenant_form, test_key_issuer,
+        test_delegated, test_sentences);
 
     return tap_done();
 }

@@ -103,6 +103,10 @@ test_form(void)
            AT_FIELDS_OK, "an empty form");
     ok(values[0].data == NULL, "an empty form has no values");
 
+    is_int(at_fields_from_form(values, names, 2,
+                               (at_str_t) { "username=%41", 11 }, buf),
+           AT_FIELDS_INVALID, "an escape whose last digit is cut off");
+
     for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         is_int(at_fields_from_form(values, names, 2, str(bad[i]), buf),
                AT_FIELDS_INVALID, "a bad form: %s", bad[i]);

@@ -571,12 +571,32 @@ test_pointers(void)
 }
 
 
+static void
+test_kept_bytes(void)
+{
+    unsigned       n, kept = 0;
+    at_identity_t  who = { 0 };
+
+    for (n = 0; n < AT_IDENTITY_COPIES; n++) {
+        kept += at_str_equal(at_identity_dup(&who, at_str("record")),
+                             at_str("record"));
+    }
+
+    is_int(kept, AT_IDENTITY_COPIES, "an identity keeps copies of bytes");
+    ok(at_identity_dup(&who, at_str("record")).data == NULL,
+       "and fails to keep more of them");
+
+    at_identity_release(&who);
+    is_int(who.n_copies, 0, "a released identity has no copies");
+}
+
+
 int
 main(void)
 {
     RUN(test_names, test_subject, test_zero, test_scopes, test_unusual_scopes,
         test_role, test_ranges, test_families, test_copy_of_copy,
-        test_pointers);
+        test_pointers, test_kept_bytes);
 
     return tap_done();
 }

@@ -40,6 +40,8 @@
 #define PAYLOAD(members)  at_str("{" VALID "," members "}")
 #define GOOD      "{" VALID ",'sub':'alice'}"
 
+#define NO_SET    ((at_keyset_t *) 8)   /* any use is an error */
+
 
 static EVP_PKEY     *rsa, *rsa2, *p256, *p384, *p521, *ed, *ed2, *ed3;
 
@@ -56,7 +58,7 @@ static const at_str_t  typs[] = {
 /* an issuer and its key sources, of which the second may be missing */
 typedef struct {
     at_issuer_t   issuer;
-    at_keyset_t  *sets[2];
+    at_keyset_t  *sets[3];      /* the third must not be used */
     int           no_sources;
 } block_t;
 
@@ -141,7 +143,7 @@ block(at_keyset_t *set)
             .scope_claim = scope,
             .admin_claim = is_admin,
         },
-        .sets = { set },
+        .sets = { set, NULL, NO_SET },
     };
 }
 
@@ -1147,7 +1149,7 @@ test_key_limits(void)
 {
     char        *text = token("{'alg':'ES256'}", GOOD, p256, AT_ES256);
     unsigned     i;
-    block_t      b, others[3];
+    block_t      b, others[3], many[6];
     const char  *list;
 
     for (i = 7; i <= 9; i++) {
@@ -1211,6 +1213,13 @@ test_key_limits(void)
     others[2] = with_decoys(8, key_ec("P-256"), "");
     is_token_by(others, 3, text, AT_TOO_MANY_KEYS,
                 "one of three issuers has too many keys");
+
+    for (i = 0; i < N(many) - 1; i++) {
+        many[i] = with_decoys(7, key_ec("P-256"), "");
+    }
+
+    many[i] = with_decoys(7, p256, "");
+    is_token_by(many, N(many), text, AT_OK, "key 48 of six issuers is tried");
 }
 
 

@@ -230,6 +230,8 @@ test_owners(void)
        "the error says how to fix it: %s", err.text);
     is_int(at_state_open(&key, path, 1, 1, &err), -1,
            "open rejects data of another user");
+    ok(stat(in_dir("given/data"), &st) == 0 && st.st_uid == OTHER,
+       "and does not take it over");
 
     (void) run("chown 0:0 %s/data", path);
     is_int(at_state_open(&key, path, OTHER, OTHER, &err), 0,

@@ -15,12 +15,15 @@
 #include <signal.h>
 #include <stdint.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <lmdb.h>
 
+#include "core/store/at_lmdb.h"
 #include "core/store/at_store.h"
 #include "core/store/at_store_files.h"
 #include "dir.h"
@@ -35,6 +38,33 @@ static at_error_t  err;         /* of the last call that failed */
 /* as if address space were limited: a larger map cannot be opened, if not 0 */
 static size_t  largest_map;
 static size_t  map_size;        /* of the last environment */
+
+
+static int  full_disk;          /* as if no block of the disk were free */
+
+
+int
+fallocate(int fd, int mode, off_t offset, off_t len)
+{
+    if (full_disk) {
+        errno = full_disk;
+        return -1;
+    }
+
+    return (int) syscall(SYS_fallocate, fd, mode, offset, len);
+}
+
+
+int
+fstatvfs(int fd, struct statvfs *fs)
+{
+    (void) fd;
+
+    fs->f_frsize = PAGE;
+    fs->f_bavail = full_disk ? 10 : 1000000;
+
+    return 0;
+}
 
 
 int
@@ -655,6 +685,39 @@ test_current(void)
 }
 
 
+static void
+test_full_disk(void)
+{
+    at_lmdb_t  lmdb = { .fd = 0 };
+
+    static const at_lmdb_schema_t  schema = { .name = "store" };
+
+    lmdb.schema = &schema;
+    make();
+
+    full_disk = ENOSPC;
+    ok(at_store_open(in_dir("s"), AT_STORE_READ, NULL, &err) == NULL
+       && strstr(err.text, strerror(ENOSPC)) != NULL,
+       "without space for lock.mdb, the store is not opened");
+    is_str(at_lmdb_strerror(&lmdb, EIO), strerror(ENOSPC),
+           "an incomplete write to a full disk gets the error of a full disk");
+    is_str(at_lmdb_strerror(&lmdb, EACCES), strerror(EACCES),
+           "another error is kept");
+
+    full_disk = EDQUOT;
+    ok(at_store_open(in_dir("s"), AT_STORE_READ, NULL, &err) == NULL
+       && strstr(err.text, strerror(EDQUOT)) != NULL,
+       "nor with an exceeded quota");
+
+    full_disk = EOPNOTSUPP;
+    at_store_close(open_store(AT_STORE_READ));
+
+    full_disk = 0;
+    is_str(at_lmdb_strerror(&lmdb, EIO), strerror(EIO),
+           "an error of the disk is kept if there is space");
+}
+
+
 /* the sum of two records is the same in every snapshot */
 static int
 run_reader(at_store_t *store)
@@ -982,8 +1045,8 @@ main(void)
 
     RUN(test_init, test_owner, test_content, test_format, test_modes,
         test_records, test_abort, test_each, test_lower, test_unwritten_end,
-        test_current, test_processes, test_killed, test_dead_readers,
-        test_snapshot, test_pinned, test_limited_map);
+        test_current, test_full_disk, test_processes, test_killed,
+        test_dead_readers, test_snapshot, test_pinned, test_limited_map);
 
     return tap_done();
 }
