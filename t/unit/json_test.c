@@ -17,6 +17,8 @@
 #include <locale.h>
 #include <math.h>
 
+#include <openssl/rand.h>
+
 #include "core/json/at_claim.h"
 #include "core/json/at_document.h"
 #include "core/json/at_json.h"
@@ -47,6 +49,16 @@ static char       *memory;
 static size_t      memory_len;
 
 static at_json_t   json;
+
+static int  random_fails;
+
+
+/* replaces the function of OpenSSL */
+int
+RAND_priv_bytes(unsigned char *bytes, int len)
+{
+    return random_fails ? 0 : RAND_bytes(bytes, len);
+}
 
 
 static void *
@@ -1346,6 +1358,29 @@ test_document(void)
 }
 
 
+/* names are hashed: without a random seed they could be chosen to collide */
+static void
+test_seed(void)
+{
+    int   i, len = 0;
+    char  text[1024];
+
+    for (i = 0; i < 100; i++) {
+        len += snprintf(text + len, sizeof(text) - (size_t) len, "%c\"%d\":0",
+                        i == 0 ? '{' : ',', i);
+    }
+
+    text[len++] = '}';
+
+    is_int(parse((at_str_t) { text, (size_t) len }, DEPTH), VALID,
+           "an object of 100 members");
+    random_fails = 1;
+    is_int(parse((at_str_t) { text, (size_t) len }, DEPTH), AT_JSON_NO_MEMORY,
+           "it is not parsed without random bytes for the hash of the names");
+    random_fails = 0;
+}
+
+
 int
 main(void)
 {
@@ -1357,7 +1392,7 @@ main(void)
     is_int(comparison.valid_prefixes, 0, "a prefix of an object is invalid");
 
     RUN(test_depth, test_breadth, test_members, test_nested_members,
-        test_suite);
+        test_seed, test_suite);
 
     RUN(test_layout, test_array_sizes, test_reuse, test_strings, test_numbers,
         test_nul, test_locale);

@@ -17,6 +17,8 @@
 #include <openssl/err.h>
 
 #include "core/base/at_file.h"
+#include <openssl/rand.h>
+
 #include "core/session/at_state.h"
 #include "dir.h"
 #include "tap.h"
@@ -27,6 +29,7 @@
 
 
 static const char  *nfs_path;   /* as if an NFS were mounted on it */
+static int          random_fails;
 
 
 /* replaces the function of the C library */
@@ -42,6 +45,14 @@ statfs(const char *path, struct statfs *fs)
     }
 
     return 0;
+}
+
+
+/* replaces the function of OpenSSL */
+int
+RAND_priv_bytes(unsigned char *bytes, int len)
+{
+    return random_fails ? 0 : RAND_bytes(bytes, len);
 }
 
 
@@ -198,6 +209,29 @@ test_network_file_system(void)
     ok(strstr(err.text, "network file system") != NULL,
        "the error names the cause: %s", err.text);
     nfs_path = NULL;
+}
+
+
+static void
+test_no_random_bytes(void)
+{
+    at_error_t      err;
+    at_state_key_t  key;
+    const char     *path;
+
+    random_fails = 1;
+    is_int(at_state_open(&key, in_dir("weak"), MINE, (gid_t) -1, &err), -1,
+           "without random bytes no directory is opened");
+    ok(access(in_dir("weak/key"), F_OK) == -1, "and no key is stored");
+    random_fails = 0;
+
+    path = fresh(&key);
+    random_fails = 1;
+    is_int(at_state_write(&key, in_dir("state/file"), at_str("p"),
+                          at_str("text"), &err), -1,
+           "without a random name no file is written");
+    is_int(run("test $(ls %s | wc -l) = 2", path), 0, "and none is left");
+    random_fails = 0;
 }
 
 
@@ -455,8 +489,9 @@ test_files(void)
 int
 main(void)
 {
-    RUN(test_open, test_refused, test_network_file_system, test_owners,
-        test_race, test_hmac, test_mac, test_files);
+    RUN(test_open, test_refused, test_network_file_system,
+        test_no_random_bytes, test_owners, test_race, test_hmac, test_mac,
+        test_files);
 
     return tap_done();
 }
