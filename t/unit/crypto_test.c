@@ -316,9 +316,9 @@ test_rsa_sizes(void)
 static void
 test_rsa_odd(void)
 {
-    BIGNUM  *n = number_like_modulus(2048);
+    BIGNUM  *n = number_like_modulus(2047);
 
-    (void) BN_clear_bit(n, 0);
+    (void) BN_lshift1(n, n);
     ok(is_refused(key_rsa_public(n, number("010001")), ALL, ""),
        "an even modulus");
 
@@ -339,6 +339,33 @@ test_rsa_odd(void)
     ok(is_refused(key_rsa_public(number_like_modulus(2048), number("01")),
                   at_alg_bit(AT_RS256), "exponent"),
        "e = 1 is refused, and the error message names the exponent");
+}
+
+
+/* keys whose signatures a thread verifies */
+static void
+test_slow_keys(void)
+{
+    size_t     i;
+    at_str_t   signature = { NULL, 0 };
+    at_key_t  *key;
+
+    const struct { EVP_PKEY *pkey; size_t len; int slow; } cases[] = {
+        { key_rsa_public(number_like_modulus(4096), number("10001")), 512, 0 },
+        { key_rsa_public(number_like_modulus(4097), number("10001")), 513, 1 },
+        { p256, 64, 0 }, { p384, 96, 1 }
+    };
+
+    for (i = 0; i < N(cases); i++) {
+        key = create(cases[i].pkey, ALL);
+        signature.len = cases[i].len;
+        is_int(at_key_is_slow(key, signature), cases[i].slow,
+               "a key with signatures of %zu bytes", cases[i].len);
+        signature.len++;
+        is_int(at_key_is_slow(key, signature), 0,
+               "a signature of another length is not verified");
+        at_key_free(key);
+    }
 }
 
 
@@ -703,7 +730,8 @@ test_seal(void)
     is_int(at_unseal(plain, key, context, text), -1,
            "a short text is refused");
 
-    text.len = (size_t) INT_MAX + 1;
+    /* 5 as an int */
+    text.len = ((size_t) 1 << 32) + 5;
     is_int(at_seal(sealed, key, context, text), -1,
            "a text that is too long for OpenSSL is not sealed");
     is_int(at_seal(sealed, key, text, context), -1, "nor in such a context");
@@ -769,9 +797,9 @@ main(void)
     ed = key_named("ED25519");
 
     RUN(test_names, test_every_alg, test_restricted, test_other_types,
-        test_ed25519_points, test_rsa_sizes, test_rsa_odd, test_roca,
-        test_rsa_numbers, test_pss_salt, test_again, test_digests, test_hkdf,
-        test_seal, test_sha256);
+        test_ed25519_points, test_rsa_sizes, test_rsa_odd, test_slow_keys,
+        test_roca, test_rsa_numbers, test_pss_salt, test_again, test_digests,
+        test_hkdf, test_seal, test_sha256);
 
     for (alg = 0; alg < AT_ALGS; alg++) {
         test_every_bit((at_alg_e) alg);

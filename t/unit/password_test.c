@@ -99,6 +99,8 @@ test_lengths(void)
     is_int(at_password_verify(hash_of(repeat('p', AT_PASSWORD_MAX), "$6$", 0),
                               str(repeat('p', AT_PASSWORD_MAX + 1))),
            AT_PASSWORD_WRONG, "a password that is too long does not match");
+    is_int(at_password_verify(hash_of("a", "$6$", 0), at_str("a")),
+           AT_PASSWORD_RIGHT, "a password of one character matches");
     is_int(at_password_verify(hash_of("a", "$6$", 0), at_str("a\0b")),
            AT_PASSWORD_WRONG, "a password with a NUL does not match any hash");
     is_int(at_password_verify(hash_of("grüße €", "$6$", 0), str("grüße €")),
