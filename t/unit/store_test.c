@@ -24,6 +24,7 @@
 #include <lmdb.h>
 
 #include "core/store/at_lmdb.h"
+#include "core/store/at_lmdb_format.h"
 #include "core/store/at_store.h"
 #include "core/store/at_store_files.h"
 #include "dir.h"
@@ -594,6 +595,8 @@ test_each(void)
     is_str(w.keys, "ab", "foreach visited the records before that");
 
     is_int(commit(store), 0, "commit");
+    is_int(at_store_foreach(store, AT_TABLE_USERS, walk, &w), -1,
+           "foreach fails without a transaction");
     at_store_close(store);
 }
 
@@ -718,6 +721,29 @@ test_full_disk(void)
 }
 
 
+/* errors of LMDB that mean damage: the file is checked and opened again */
+static void
+test_damage_codes(void)
+{
+    size_t     i;
+    at_lmdb_t  lmdb;
+
+    static const struct { int rc, damage; } cases[] = {
+        { MDB_CORRUPTED, 1 }, { MDB_PAGE_NOTFOUND, 1 }, { MDB_PANIC, 1 },
+        { MDB_BAD_TXN, 1 }, { MDB_NOTFOUND, 0 }, { MDB_MAP_FULL, 0 },
+        { ENOSPC, 0 }, { 0, 0 }
+    };
+
+    for (i = 0; i < N(cases); i++) {
+        memset(&lmdb, 0, sizeof(lmdb));
+        at_lmdb_note_damage(&lmdb, cases[i].rc);
+        is_int(lmdb.damaged, cases[i].damage, "%s: %s",
+               mdb_strerror(cases[i].rc),
+               cases[i].damage ? "damaged" : "not damaged");
+    }
+}
+
+
 /* the sum of two records is the same in every snapshot */
 static int
 run_reader(at_store_t *store)
@@ -810,6 +836,72 @@ test_processes(void)
     }
 
     is_int(good, 3, "two readers see only complete commits of a writer");
+}
+
+
+/* adds n to the number of the last transaction in data.mdb */
+static void
+count_transactions(uint64_t n)
+{
+    int             i, last, fd = open(in_dir("s/data.mdb"), O_RDWR);
+    at_lmdb_meta_t  metas[2];
+
+    for (i = 0; i < 2; i++) {
+        must(pread(fd, &metas[i], sizeof(metas[i]), i * PAGE)
+             == sizeof(metas[i]), "a meta page");
+    }
+
+    last = metas[1].txnid > metas[0].txnid;
+    metas[last].txnid += n;
+    must(pwrite(fd, &metas[last], sizeof(metas[last]), last * PAGE)
+         == sizeof(metas[last]), "a meta page");
+    (void) close(fd);
+}
+
+
+/*
+ * Data of another file in place of the open one: lock.mdb counts other
+ * transactions.  One more in data.mdb can be a commit in progress.
+ */
+static void
+test_other_data(void)
+{
+    int          fds[2];
+    char         byte;
+    pid_t        pid;
+    at_store_t  *store;
+
+    make();
+    store = open_store(AT_STORE_READ);
+    count_transactions(1);
+    is_current(store, 1, "a store with a commit in progress");
+    is_current(store, 0, "a store whose commit does not end");
+    at_store_close(store);
+
+    make();
+    store = open_store(AT_STORE_READ);
+    count_transactions(2);
+    is_current(store, 0, "a store with the data of another one");
+    at_store_close(store);
+
+    make();
+    must(pipe(fds) == 0, "pipe");
+
+    pid = fork();
+
+    if (pid == 0) {
+        (void) open_store(AT_STORE_READ);
+        (void) !write(fds[1], "", 1);
+        (void) pause();
+    }
+
+    (void) !read(fds[0], &byte, 1);
+    count_transactions(2);
+    ok(at_store_open(in_dir("s"), AT_STORE_READ, NULL, &err) == NULL
+       && strstr(err.text, "was replaced while other processes") != NULL,
+       "it is not opened while a process has the old data open");
+    (void) kill(pid, SIGKILL);
+    (void) waitpid(pid, NULL, 0);
 }
 
 
@@ -1045,8 +1137,9 @@ main(void)
 
     RUN(test_init, test_owner, test_content, test_format, test_modes,
         test_records, test_abort, test_each, test_lower, test_unwritten_end,
-        test_current, test_full_disk, test_processes, test_killed,
-        test_dead_readers, test_snapshot, test_pinned, test_limited_map);
+        test_current, test_full_disk, test_damage_codes, test_processes,
+        test_other_data, test_killed, test_dead_readers, test_snapshot,
+        test_pinned, test_limited_map);
 
     return tap_done();
 }
