@@ -1084,6 +1084,12 @@ forged(const char *table, forge_e how, const char *name)
        != NULL, "%s: the error of the rotation names the cause", name);
     is_int(rotate("s0", "s1", NOW), FAILED,
            "%s: rotation of the other token fails", name);
+
+    if (how != SWAP_TOKENS) {
+        is_int(log_out("", "a0", NOW), FAILED,
+               "%s: logout by the access token fails", name);
+    }
+
     at_session_db_close(sessions);
 
     drop("forge");
@@ -1131,6 +1137,40 @@ test_truncated(void)
     ok(begin("s0", "b0", NOW) == FAILED
        && strstr(err.text, "is truncated") != NULL, "so does a login");
     at_session_db_close(sessions);
+}
+
+
+/* a database of another version is not a damaged one */
+static void
+test_other_format(void)
+{
+    MDB_env  *env;
+    MDB_txn  *txn;
+    MDB_dbi   dbi;
+    MDB_val   format = { 6, (void *) (uintptr_t) "format" };
+    MDB_val   version = { 2, (void *) (uintptr_t) "99" };
+
+    open_sessions("new");
+    at_session_db_close(sessions);
+
+    if (mdb_env_create(&env) != 0 || mdb_env_set_maxdbs(env, 8) != 0
+        || mdb_env_set_mapsize(env, (size_t) 4 << 30) != 0
+        || mdb_env_open(env, in_dir("new"), 0, 0600) != 0
+        || mdb_txn_begin(env, NULL, 0, &txn) != 0
+        || mdb_dbi_open(txn, "meta", 0, &dbi) != 0
+        || mdb_put(txn, dbi, &format, &version, 0) != 0
+        || mdb_txn_commit(txn) != 0)
+    {
+        bail("cannot change the format");
+    }
+
+    mdb_env_close(env);
+    memset(&verdict, 0, sizeof(verdict));
+
+    ok(at_session_db_open(in_dir("new"), &key, &verdict, &err) == NULL
+       && strstr(err.text, "of another format") != NULL,
+       "a database of another format is not opened");
+    ok(access(in_dir("new.damaged"), F_OK) == -1, "nor is it replaced");
 }
 
 
@@ -1489,10 +1529,26 @@ fail_open(FAIL_UNUSED void *data, FAIL_UNUSED unsigned n)
 }
 
 
+static int
+fail_tag(FAIL_UNUSED void *data, FAIL_UNUSED unsigned n)
+{
+    int               rc;
+    unsigned char     got[AT_SESSION_TAG_LEN], expected[AT_SESSION_TAG_LEN];
+    at_user_record_t  user = { .password = at_str("$y$one") };
+
+    rc = at_session_user_tag(sessions, got, &user);
+    (void) fail_end();
+    must(at_session_user_tag(sessions, expected, &user) == 0, "no tag");
+
+    return rc == -1 || memcmp(got, expected, sizeof(got)) == 0;
+}
+
+
 static void
 test_failures(void)
 {
     open_sessions("fail");
+    fail_each("the tag of a user", fail_tag, NULL);
     (void) begin("r0", "a", NOW);
 
     fail_each("login", fail_begin_session, NULL);
@@ -1516,8 +1572,8 @@ main(void)
         test_old_access, test_same_access, test_clean, test_full,
         test_removed_token, test_logout_by_removed_token, test_refresh_loop,
         test_per_minute, test_per_user, test_group, test_uses, test_other_key,
-        test_forged, test_truncated, test_files, test_race, test_kill,
-        test_threads, test_failures);
+        test_forged, test_truncated, test_other_format, test_files, test_race,
+        test_kill, test_threads, test_failures);
 
     return tap_done();
 }
