@@ -491,6 +491,7 @@ test_damaged_owners(void)
 static void
 test_missing_owners(void)
 {
+    at_bytes_t          bytes = { NULL, 0, 0, 0 };
     at_user_record_t    user;
     at_client_record_t  client;
 
@@ -504,6 +505,16 @@ test_missing_owners(void)
     ok(at_account_get_client(&who, &client, store, str("nobody")) != AT_OK,
        "a client that does not exist");
     is_int(client.secrets.n, 0, "no secret is left to verify");
+
+    memset(&user, 0, sizeof(user));
+    user.username = str("plain");
+    user.id = str("2");
+    (void) at_user_encode(&bytes, &user);
+    put(AT_TABLE_USERS, str("plain"), &bytes);
+    is_int(at_account_get_user(&who, &user, store, str("plain")), AT_OK,
+           "a user without scopes");
+    ok(who.rights.scopes.n == 0 && who.rights.scopes.items == NULL,
+       "the identity has none");
 }
 
 

@@ -270,6 +270,20 @@ is_error(const char *rows, const char *expected)
 }
 
 
+static void
+test_long_word(void)
+{
+    char  word[101 + 1], row[128], error[256];
+
+    memset(word, 'x', 101);
+    word[101] = '\0';
+    (void) snprintf(row, sizeof(row), "%s /a read\n", word);
+    (void) snprintf(error, sizeof(error), "line 1: invalid method \"%.100s\": "
+                    "use upper case, or \"*\" for any method", word);
+    is_error(row, error);
+}
+
+
 /* words ends with NULL; each is inserted into both formats */
 static void
 are_errors(const char *const *words, const char *row, const char *expected)
@@ -920,9 +934,9 @@ test_alloc(void)
 int
 main(void)
 {
-    RUN(test_match, test_options, test_errors, test_large, test_endpoint,
-        test_granted, test_ipfabric, test_cipp, test_steps, test_collision,
-        test_alloc);
+    RUN(test_match, test_options, test_errors, test_long_word, test_endpoint,
+        test_large, test_granted, test_ipfabric, test_cipp, test_steps,
+        test_collision, test_alloc);
 
     return tap_done();
 }

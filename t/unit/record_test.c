@@ -151,6 +151,9 @@ test_token(void)
     ok(at_list_next(&rest, &text) && at_list_next(&rest, &text)
        && at_list_next(&rest, &text), "three scopes are iterated");
     ok(!at_list_next(&rest, &text), "the iteration ends");
+    rest = got.scopes;
+    rest.n = 0;
+    ok(!at_list_next(&rest, &text), "a list without items has no next one");
     is_int(got.ranges.n, N(ranges), "a token keeps its ranges");
     ok(got.id.data > out.data && got.id.data < out.data + out.len,
        "decoded texts are views of the record");

@@ -1088,6 +1088,7 @@ forged(const char *table, forge_e how, const char *name)
     if (how != SWAP_TOKENS) {
         is_int(log_out("", "a0", NOW), FAILED,
                "%s: logout by the access token fails", name);
+        is_int(clean_all(NOW + 2 * DAY), -1, "%s: cleaning fails", name);
     }
 
     at_session_db_close(sessions);
@@ -1136,6 +1137,20 @@ test_truncated(void)
     err.text[0] = '\0';
     ok(begin("s0", "b0", NOW) == FAILED
        && strstr(err.text, "is truncated") != NULL, "so does a login");
+    at_session_db_close(sessions);
+}
+
+
+static void
+test_gone(void)
+{
+    open_sessions("gone");
+    is_int(at_session_db_is_current(sessions), 1, "an open database");
+    drop("gone");
+    is_int(at_session_db_is_current(sessions), 0, "a removed database");
+    (void) close(open(in_dir("gone"), O_WRONLY|O_CREAT, 0600));
+    is_int(at_session_db_is_current(sessions), 0,
+           "a file in place of its directory");
     at_session_db_close(sessions);
 }
 
@@ -1572,8 +1587,8 @@ main(void)
         test_old_access, test_same_access, test_clean, test_full,
         test_removed_token, test_logout_by_removed_token, test_refresh_loop,
         test_per_minute, test_per_user, test_group, test_uses, test_other_key,
-        test_forged, test_truncated, test_other_format, test_files, test_race,
-        test_kill, test_threads, test_failures);
+        test_forged, test_truncated, test_gone, test_other_format, test_files,
+        test_race, test_kill, test_threads, test_failures);
 
     return tap_done();
 }

@@ -42,6 +42,7 @@ static size_t  map_size;        /* of the last environment */
 
 
 static int  full_disk;          /* as if no block of the disk were free */
+static int  allocates_all;      /* fallocate() from the beginning of a file */
 
 
 int
@@ -51,6 +52,8 @@ fallocate(int fd, int mode, off_t offset, off_t len)
         errno = full_disk;
         return -1;
     }
+
+    allocates_all = mode == 0 && offset == 0;
 
     return (int) syscall(SYS_fallocate, fd, mode, offset, len);
 }
@@ -637,6 +640,7 @@ test_unwritten_end(void)
     char        *large;
     unsigned     i;
     at_store_t  *store;
+    struct stat  before, after;
 
     make();
     store = open_store(AT_STORE_WRITE);
@@ -654,6 +658,13 @@ test_unwritten_end(void)
                "the file is not taken for truncated");
         is_current(store, 1, "the open store");
     }
+
+    (void) stat(in_dir("s/data.mdb"), &before);
+    begin(store, AT_STORE_WRITE);
+    (void) put(store, "another", "x");
+    is_int(commit(store), 0, "a small record is put");
+    (void) stat(in_dir("s/data.mdb"), &after);
+    is_int(after.st_size, before.st_size, "the file had room for it");
 
     free(large);
     at_store_close(store);
@@ -716,6 +727,8 @@ test_full_disk(void)
     at_store_close(open_store(AT_STORE_READ));
 
     full_disk = 0;
+    at_store_close(open_store(AT_STORE_READ));
+    ok(allocates_all, "lock.mdb has all blocks that readers write to");
     is_str(at_lmdb_strerror(&lmdb, EIO), strerror(EIO),
            "an error of the disk is kept if there is space");
 }
