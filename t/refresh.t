@@ -20,10 +20,11 @@ use JSON::PP ();
 my ($true, $false) = (JSON::PP::true, JSON::PP::false);
 my $rounds = $ENV{AT_SANITIZE} ? 100 : 1000;
 
-my $s = start(issuer_conf(main => 'refresh_token grace=10s per_minute=100000;') . <<'CONF' . api_conf() . '    }',
+my $conf = issuer_conf(main => 'refresh_token grace=10s per_minute=100000;') . <<'CONF' . api_conf() . '    }';
     %%ISSUER quick: issuer https://quick.example; signing_key %%DIR%%/old.pem kid=old;
         access_token expires=10m cookie=at;
         refresh_token grace=0 expires=15m length=64 cookie=rt path=/quick/token;%%
+    %%ISSUER aged: issuer https://aged.example; signing_key %%DIR%%/old.pem; refresh_token grace=0 max_age=5s;%%
     %%ISSUER brief: issuer https://brief.example; signing_key %%DIR%%/old.pem; refresh_token expires=1s;%%
     server {
         listen %%LISTEN%%;
@@ -33,12 +34,15 @@ my $s = start(issuer_conf(main => 'refresh_token grace=10s per_minute=100000;') 
         location / { proxy_pass %%UPSTREAM%%; }
         location = /quick/login { auth_token_login quick; }
         location = /quick/token { auth_token_refresh quick; }
+        location = /aged/login  { auth_token_login aged; }
+        location = /aged/token  { auth_token_refresh aged; }
         location = /brief/login { auth_token_login brief; }
         location = /brief/token { auth_token_refresh brief; }
         location = /off/token   { auth_token_local off; auth_token_refresh main; }
 CONF
-    workers => 2,
-    prepare => prepare_users(users => [map { user_record($_, issuers => [qw(main quick brief)]) }
+
+my $s = start($conf, workers => 2,
+    prepare => prepare_users(users => [map { user_record($_, issuers => [qw(main quick brief aged)]) }
                                        qw(jane john jack judy gone), 'x" y']));
 
 sub fresh (@login) { return { cookies(login($s, @login)) } }
@@ -158,6 +162,27 @@ for (1 .. 4) {
     last if $why ne 'unknown_refresh_token';
 }
 is $why, 'expired_refresh_token', 'an expired refresh token: the log says expired_refresh_token';
+
+# the time since the login
+{
+    my $lifetime = sub ($answer) { (map { /^refreshToken=.*; Max-Age=(\d+);/ ? $1 : () } $answer->all('Set-Cookie'))[0] };
+    my $answer   = login_at('/aged/login');
+    my $start    = time;
+    is $lifetime->($answer), 5, 'the cookie of the refresh token does not outlive max_age';
+
+    my @lifetimes;
+    while ($answer->{status} == 200 && time < $start + 20) {
+        push @lifetimes, $lifetime->($answer);
+        select undef, undef, undef, 0.4;
+        my %aged = cookies($answer);
+        $s->errors->lines;
+        $answer = post_json($s, '/aged/token', { refreshToken => $aged{refreshToken} });
+    }
+    is_refused $answer, invalid_refresh_token => 'no refresh extends a session beyond max_age';
+    like join("\n", $s->errors->lines), qr/reason: (?:expired|unknown)_refresh_token,/, 'its refresh token has expired';
+    cmp_ok scalar @lifetimes, '>', 2, 'it could be refreshed before';
+    is_deeply \@lifetimes, [sort { $b <=> $a } @lifetimes], 'the cookies live until the end of the session';
+}
 
 # --- changes of the user -------------------------------------------------------
 
@@ -287,8 +312,14 @@ is_deeply \%alive, { logout => 0, reuse => 0 }, 'no refresh token is valid after
 # --- a reload ---------------------------------------------------------------
 
 my $kept = fresh('jane')->{refreshToken};
+%quick = cookies(login_at('/quick/login'));
+select undef, undef, undef, 1.1;
+$s->configure($conf =~ s/expires=15m/expires=15m max_age=1s/r);
 $s->reload;
 is refresh($s, $kept)->{status}, 200, 'a refresh token is valid after a reload';
+$s->errors->lines;
+rinv post_json($s, '/quick/token', { refreshToken => $quick{rt} }), 'expired_refresh_token',
+     'a login that is older than a max_age that was set later';
 
 # --- worker processes that are killed ----------------------------------------------------------
 

@@ -416,6 +416,7 @@ at_session_copy(at_session_t *session, char buf[AT_SESSION_BUF_SIZE],
     memcpy(session->id, stored->id, AT_SESSION_ID_LEN);
     memcpy(session->user_tag, stored->record.user_tag, AT_SESSION_TAG_LEN);
 
+    session->created = stored->record.created;
     session->minute = stored->record.minute;
     session->user = (at_str_t) { buf, stored->user.len };
     session->issuer = (at_str_t) { buf + stored->user.len,

@@ -22,8 +22,7 @@
 
 
 typedef enum {
-    AT_SESSION_FAILED = 0,      /* memory, disk, or a record that is damaged or
-                                   forged (wrong MAC) */
+    AT_SESSION_FAILED = 0,      /* memory, disk, a damaged or forged record */
     AT_SESSION_OK,
     AT_SESSION_REPEATED,        /* used less than grace ago: the same pair */
     AT_SESSION_UNKNOWN,         /* never issued, or removed after its expiry */
@@ -50,6 +49,7 @@ typedef struct {
     char           id[AT_SESSION_ID_LEN];
     at_str_t       user;
     at_str_t       issuer;      /* name of the issuer block */
+    int64_t        created;     /* time of the login, if it was found */
     int64_t        minute;      /* start of the minute that is limited */
     unsigned char  user_tag[AT_SESSION_TAG_LEN];
 } at_session_t;

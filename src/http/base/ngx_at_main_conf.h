@@ -65,6 +65,7 @@ typedef struct {
     ngx_str_t               refresh_cookie;
     ngx_at_cookie_scope_t   refresh_scope;
     time_t                  refresh_expires;
+    time_t                  refresh_max_age;    /* of the login; 0: no limit */
     ngx_uint_t              refresh_length;
     ngx_msec_t              refresh_grace;
     ngx_uint_t              refreshes_per_minute;
@@ -99,8 +100,7 @@ typedef struct {
     ngx_at_conf_position_t    store_position;
 
     ngx_str_t                 state_path;
-    ngx_at_conf_position_t    state_position;   /* the directive that needs it;
-                                                   line 0: not needed */
+    ngx_at_conf_position_t    state_position;   /* line 0: not needed */
     at_state_key_t           *state_key;        /* NULL: not available */
 
     ngx_str_t                 thread_pool_name;

@@ -91,10 +91,19 @@ ngx_at_grant_claims(const ngx_at_endpoint_request_t *er, at_str_t audience)
 }
 
 
+int64_t
+ngx_at_session_end(const ngx_at_issuer_t *issuer, int64_t created)
+{
+    return issuer->refresh_max_age ? created + issuer->refresh_max_age * 1000
+                                   : INT64_MAX;
+}
+
+
 at_verdict_e
 ngx_at_grant_user(ngx_at_endpoint_request_t *er, const at_user_record_t *user)
 {
     u_char             *name;
+    int64_t             end;
     ngx_pool_t         *pool;
     ngx_at_grant_t     *grant;
     at_token_claims_t   common;
@@ -104,6 +113,12 @@ ngx_at_grant_user(ngx_at_endpoint_request_t *er, const at_user_record_t *user)
     pool = er->request->pool;
 
     grant->now = ngx_at_now();
+
+    end = ngx_at_session_end(er->issuer,
+                             er->refresh_token.len ? grant->session.created
+                                                   : grant->now);
+    grant->refresh_expires = grant->now + er->issuer->refresh_expires * 1000;
+    grant->refresh_expires = ngx_min(grant->refresh_expires, end);
 
     common = ngx_at_grant_claims(er, er->issuer->requirements.audiences[0]);
     copy = *user;
@@ -214,7 +229,7 @@ ngx_at_grant_store(ngx_at_job_t *job)
 
     pair.refresh.data = grant->refresh_token;
     pair.refresh.len = ngx_strlen(grant->refresh_token);
-    pair.refresh_expires = now + er->issuer->refresh_expires * 1000;
+    pair.refresh_expires = grant->refresh_expires;
     pair.access.data = grant->access_token;
     pair.access.len = ngx_strlen(grant->access_token);
     pair.access_expires = now + er->issuer->access_expires * 1000;

@@ -26,6 +26,7 @@ typedef struct {
     char              *refresh_token;   /* terminated; NULL for a client */
     at_session_copy_t  copy;            /* the pair of a repeated use */
     int64_t            now;             /* milliseconds */
+    int64_t            refresh_expires; /* the same */
 } ngx_at_grant_t;
 
 /*
@@ -36,6 +37,9 @@ typedef struct {
 at_verdict_e ngx_at_session_get_user(struct ngx_at_endpoint_request_s *er,
     at_identity_t *identity, at_user_record_t *user,
     const at_session_t *session);
+
+/* when a session ends however it is used, in milliseconds; INT64_MAX: never */
+int64_t ngx_at_session_end(const ngx_at_issuer_t *issuer, int64_t created);
 
 /* a cleanup of the request's pool: frees and cleanses er->grant */
 void ngx_at_grant_free(void *er);

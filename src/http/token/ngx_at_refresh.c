@@ -105,6 +105,11 @@ ngx_at_refresh_rotate(ngx_at_endpoint_request_t *er)
         return AT_REFRESH_TOKEN_ISSUER_MISMATCH;
     }
 
+    /* "max_age" may be shorter than when the token was issued */
+    if (ngx_at_session_end(er->issuer, session.created) <= ngx_at_now()) {
+        return AT_EXPIRED_REFRESH_TOKEN;
+    }
+
     verdict = ngx_at_session_get_user(er, &er->ctx->identity_storage,
                                       &user, &session);
 
@@ -114,6 +119,7 @@ ngx_at_refresh_rotate(ngx_at_endpoint_request_t *er)
 
     if (verdict == AT_OK) {
         ngx_memcpy(er->grant.session.id, session.id, AT_SESSION_ID_LEN);
+        er->grant.session.created = session.created;
         verdict = ngx_at_grant_user(er, &user);
     }
 

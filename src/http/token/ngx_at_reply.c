@@ -103,7 +103,8 @@ ngx_at_set_cookies(ngx_at_endpoint_request_t *er)
 
         refresh.data = er->grant.refresh_token;
         refresh.len = ngx_strlen(refresh.data);
-        refresh_max_age = issuer->refresh_expires;
+        refresh_max_age = (er->grant.refresh_expires - er->grant.now + 999)
+                          / 1000;
     }
 
     if (ngx_at_add_cookie(r, &issuer->access_cookie, access, access_max_age,
