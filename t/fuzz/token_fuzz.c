@@ -56,6 +56,23 @@ fuzz_is_past_signature(at_verdict_e verdict)
 }
 
 
+/* what the log line of a refusal is made of */
+static void
+fuzz_check_parts(at_str_t token, at_verdict_e verdict)
+{
+    at_claims_t  *header, *claims;
+
+    header = at_jwt_decode_header(token);
+    claims = at_jwt_decode_claims(token);
+
+    fuzz_assert(verdict < AT_UNKNOWN_KID || verdict > AT_EXPIRED
+                || (header != NULL && claims != NULL));
+
+    at_claims_free(header);
+    at_claims_free(claims);
+}
+
+
 static int
 fuzz_is_known(at_str_t token)
 {
@@ -99,6 +116,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fuzz_assert(verdict != AT_FAILED);
     fuzz_assert(!fuzz_is_past_signature(verdict) || fuzz_is_known(token));
     fuzz_assert((verdict == AT_OK) == (id.claims != NULL));
+    fuzz_check_parts(token, verdict);
     fuzz_assert(ERR_peek_error() == 0);
 
     at_identity_release(&id);
