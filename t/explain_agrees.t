@@ -58,6 +58,7 @@ my $conf = <<'CONF';
         location /none/ { auth_token_accept none; auth_token_allow 127.0.0.2; proxy_pass %%UPSTREAM%%; }
         location /off/ { auth_token off; proxy_pass %%UPSTREAM%%; }
         location /any/ { satisfy any; allow 127.0.0.3; deny all; proxy_pass %%UPSTREAM%%; }
+        location /any/changed/ { satisfy any; deny all; auth_token_error API_INVALID_ACCESS_TOKEN status=404; proxy_pass %%UPSTREAM%%; }
         location /preflight/ { auth_token_preflight on; auth_token_accept cookie bearer; auth_token_cookie_origin https://app.example;
                                proxy_pass %%UPSTREAM%%; }
         location /rewrite/ { rewrite ^/rewrite(/.*)$ $1 last; }
@@ -133,7 +134,7 @@ sub random_jwt () {
 }
 
 my @paths = qw(/ /users/x /scope/x /scope/any/x /scope/a/address /limit/x /if/x /endpoints/devices/1 /endpoints/devices
-               /endpoints/status /endpoints/me /endpoints/none /endpoints/a%2fb /none/x /off/x /any/x /preflight/x
+               /endpoints/status /endpoints/me /endpoints/none /endpoints/a%2fb /none/x /off/x /any/x /any/changed/x /preflight/x
                /rewrite/scope/x /rewrite/users/x /page/x /changed/x //scope//x /scope/../users/x);
 
 my %passwords = (right => 'amFuZTpyaWdodA==', wrong => 'amFuZTp3cm9uZw==', locked => 'am9lOnJpZ2h0', bad => 'eA==');

@@ -379,7 +379,7 @@ fuzz_verify(at_str_t header, at_str_t payload, at_str_t token,
 
     verdict = fuzz_jwt_verify(verifier, &id, &(at_jwt_query_t) { token,
                               AT_JWT_LEN_MAX, trusted, 1, FUZZ_NOW,
-                              fuzz_is_client, NULL, NULL });
+                              fuzz_is_client, NULL });
     fuzz_verifier_free(verifier);
 
     fuzz_assert(verdict != AT_FAILED && verdict != AT_UNAVAILABLE);

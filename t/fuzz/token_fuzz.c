@@ -110,7 +110,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     verifier = at_verifier_create();
     verdict = at_jwt_verify(verifier, &id, &(at_jwt_query_t) { token,
                             AT_JWT_LEN_DEFAULT, &trusted, 1, FUZZ_NOW, NULL,
-                            NULL, NULL });
+                            NULL });
     at_verifier_free(verifier);
 
     fuzz_assert(verdict != AT_FAILED);

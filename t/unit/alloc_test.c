@@ -207,7 +207,7 @@ verify(const void *data)
     at_verifier_t         *verifier = at_verifier_create();
     const verification_t  *v = data;
     at_jwt_query_t         query = { str(v->text), 8192, v->trusted, 1, NOW,
-                                     NULL, NULL, NULL };
+                                     NULL, NULL };
 
     begin();
     verdict = at_jwt_verify(verifier, &id, &query);

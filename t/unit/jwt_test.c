@@ -307,7 +307,7 @@ verify_by(const block_t *b, size_t n, at_str_t text, size_t max_len,
     at_verifier_t        *verifier = at_verifier_create();
     at_trusted_issuer_t   trusted[12];
     at_jwt_query_t        query = { { copy, text.len }, max_len, trusted, n,
-                                    now, is_client, &lookups, NULL };
+                                    now, is_client, &lookups };
 
     for (i = 0; i < n; i++) {
         trusted[i] = trust(&b[i]);
@@ -803,7 +803,7 @@ test_length(void)
     for (i = 0; i < 100; i++) {
         (void) at_jwt_verify(verifier, &id, &(at_jwt_query_t)
                              { { huge, 1 << 20 }, AT_JWT_LEN_DEFAULT,
-                               &trusted, 1, NOW, NULL, NULL, NULL });
+                               &trusted, 1, NOW, NULL, NULL });
     }
 
     us = (cpu_time() - start) * 10;
@@ -1415,7 +1415,7 @@ test_lacks_key(void)
 
         (void) at_jwt_verify(shared, &id, &(at_jwt_query_t)
                              { str(cases[k].text), AT_JWT_LEN_DEFAULT, trusted,
-                               3, NOW, NULL, NULL, NULL });
+                               3, NOW, NULL, NULL });
         at_identity_release(&id);
 
         for (i = 0; i < 3; i++) {

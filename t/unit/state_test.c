@@ -96,7 +96,9 @@ test_open(void)
     (void) umask(0077);
     is_int(at_state_inspect(path, MINE, &err), 0,
            "inspect accepts a missing directory");
-    ok(access(path, F_OK) == -1, "inspect creates nothing");
+    is_int(at_state_read_only(&key, path, &err), -1,
+           "read_only fails without a directory");
+    ok(access(path, F_OK) == -1, "inspect and read_only create nothing");
 
     is_int(at_state_open(&key, path, MINE, (gid_t) -1, &err), 0,
            "open creates the directory");
@@ -114,6 +116,11 @@ test_open(void)
     is_int(at_state_open(&again, path, MINE, (gid_t) -1, &err), 0,
            "open accepts a complete directory");
     ok(memcmp(&key, &again, sizeof(key)) == 0, "the key is kept");
+
+    memset(&again, 0, sizeof(again));
+    is_int(at_state_read_only(&again, path, &err), 0,
+           "read_only reads a complete directory");
+    ok(memcmp(&key, &again, sizeof(key)) == 0, "read_only reads the key");
 
     is_int(at_state_open(&again, in_dir("other/"), MINE, (gid_t) -1, &err), 0,
            "a path may end with a slash");

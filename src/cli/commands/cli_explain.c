@@ -475,7 +475,7 @@ cli_explain(cli_t *cli)
     at_bytes_free(&explain.request);
 
     if (rc == 0) {
-        json = json_loadb(report.data, report.len, 0, NULL);
+        json = json_loadb(report.data, report.len, JSON_ALLOW_NUL, NULL);
         rc = json != NULL
              ? cli_explanation_print(cli, json)
              : cli_failure(cli, "nginx has sent an invalid report");

@@ -355,7 +355,7 @@ cli_verify_token(cli_t *cli, const cli_verify_t *verify)
     trusted.n_sets = verify->n_sets;
 
     query = (at_jwt_query_t) { cli_file_line(&file), (size_t) verify->max_len,
-                               &trusted, 1, verify->at, NULL, NULL, NULL };
+                               &trusted, 1, verify->at, NULL, NULL };
 
     verifier = at_verifier_create();
     verdict = verifier ? at_jwt_verify(verifier, &id, &query) : AT_FAILED;

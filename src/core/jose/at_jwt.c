@@ -531,23 +531,6 @@ at_jwt_try_issuer(at_identity_t *identity, at_jwt_t *jwt,
 }
 
 
-static void
-at_jwt_report(const at_jwt_t *jwt, const at_issuer_t *issuer,
-    at_verdict_e verdict)
-{
-    at_jwt_trial_t         trial;
-    const at_jwt_trace_t  *trace;
-
-    trace = jwt->query->trace;
-
-    if (trace != NULL) {
-        trial = (at_jwt_trial_t) { issuer, verdict, at_alg_name(jwt->jose.alg),
-                                   jwt->jose.kid, jwt->jose.typ, jwt->claims };
-        trace->report(trace->data, &trial);
-    }
-}
-
-
 /*
  * AT_OK from the first issuer with this iss that accepts, or the latest
  * refusal.
@@ -579,8 +562,6 @@ at_jwt_try_issuers(at_identity_t *identity, at_jwt_t *jwt,
             return AT_PENDING;
         }
 
-        at_jwt_report(jwt, issuer, verdict);
-
         if (verdict == AT_OK || verdict == AT_FAILED || verdict > furthest) {
             at_identity_release(identity);
             *identity = candidate;
@@ -593,10 +574,6 @@ at_jwt_try_issuers(at_identity_t *identity, at_jwt_t *jwt,
         if (verdict == AT_OK || verdict == AT_FAILED) {
             break;
         }
-    }
-
-    if (furthest == AT_ISSUER_MISMATCH) {
-        at_jwt_report(jwt, NULL, furthest);
     }
 
     /* the store failed: the client might have been accepted */

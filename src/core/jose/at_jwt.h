@@ -16,7 +16,6 @@
 #include "core/authz/at_identity.h"
 #include "core/authz/at_issuer.h"
 #include "core/jose/at_deferred.h"
-#include "core/jose/at_jwt_trace.h"
 #include "core/jose/at_keyset.h"
 #include "core/base/at_str.h"
 #include "core/base/at_verdict.h"
@@ -80,7 +79,6 @@ typedef struct {
     int64_t               now;
     int                 (*is_client)(void *data, at_str_t id);
     void                 *data;             /* of is_client */
-    const at_jwt_trace_t *trace;            /* or NULL */
 } at_jwt_query_t;
 
 /*

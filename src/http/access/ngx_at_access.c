@@ -94,7 +94,6 @@ ngx_at_verify_jwt(ngx_http_request_t *r, const ngx_at_main_conf_t *atmcf,
     query.now = ngx_time();
     query.is_client = ngx_at_client_exists;
     query.data = store;
-    query.trace = ngx_at_worker.jwt_trace;
 
     if (query.trusted == NULL) {
         return AT_FAILED;

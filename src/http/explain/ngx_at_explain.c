@@ -36,7 +36,7 @@ typedef struct {
     at_bytes_t                  steps;          /* of this module */
     ngx_uint_t                  started;        /* the first phase was run */
     ngx_uint_t                  in_config;      /* nginx selects a location */
-    ngx_http_phase_handler_t   *phases;         /* those of nginx */
+    ngx_http_phase_handler_t   *phases;         /* as nginx has set them */
     ngx_http_handler_pt         handler;        /* of the phase that is run */
     ngx_uint_t                  access;         /* it is the access phase */
 } ngx_at_explain_t;
@@ -242,13 +242,15 @@ static ngx_int_t
 ngx_at_explain_checker(ngx_http_request_t *r, ngx_http_phase_handler_t *ph)
 {
     ngx_int_t                   rc;
+    ngx_uint_t                  status;
+    ngx_at_ctx_t               *ctx;
     ngx_http_phase_handler_t   *nginx, copy;
     ngx_http_core_main_conf_t  *cmcf;
 
     cmcf = ngx_http_get_module_main_conf(r, ngx_http_core_module);
     nginx = &explain.phases[ph - cmcf->phase_engine.handlers];
 
-    /* nginx runs phases again for an "error_page" of its own error */
+    /* nginx runs phases again for an "error_page" */
 
     if (r == r->main
         && (explain.in_config || (!explain.started && r->internal)))
@@ -260,7 +262,18 @@ ngx_at_explain_checker(ngx_http_request_t *r, ngx_http_phase_handler_t *ph)
     explain.line_len = 0;
 
     if (nginx->checker == ngx_http_core_post_access_phase && r->access_code) {
-        ngx_at_explain_finish(r, "refused", r->access_code, NULL);
+        ctx = ngx_at_find_ctx(r);
+        status = r->access_code;
+
+        /* the filter of the module sends the status of its refusal */
+
+        if (ctx && ctx->phase == NGX_AT_REFUSED
+            && status == ctx->returned_status)
+        {
+            status = ctx->status;
+        }
+
+        ngx_at_explain_finish(r, "refused", status, NULL);
     }
 
     if (nginx->handler == NULL) {
@@ -407,8 +420,6 @@ ngx_at_explain_create_conf(ngx_cycle_t *cycle)
 
     explain.log.log_level = NGX_LOG_NOTICE;
     explain.log.writer = ngx_at_explain_write_log;
-
-    ngx_at_explain_watch_jwt();
 
     return &explain;
 }

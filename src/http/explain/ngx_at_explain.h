@@ -77,7 +77,7 @@ void ngx_at_report_json(at_bytes_t *report, const char *name,
     const at_bytes_t *json);
 
 /* an item for each directive of the name, see ngx_at_conf_find_directive() */
-void ngx_at_report_directives(at_bytes_t *report, const void *block,
+void ngx_at_report_directive(at_bytes_t *report, const void *block,
     const char *name);
 
 /* the server, the selected location and the client of the request */
@@ -85,9 +85,6 @@ void ngx_at_report_request(at_bytes_t *report, ngx_http_request_t *r);
 
 
 /* --- ngx_at_explain_steps.c ---------------------------------------------- */
-
-/* remembers what is known of a JWT, for the steps */
-void ngx_at_explain_watch_jwt(void);
 
 /*
  * The steps of the decision, after the access handler has made it: for each

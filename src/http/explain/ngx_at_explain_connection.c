@@ -10,102 +10,61 @@
 
 #include <nginx.h>
 
+#include "http/base/ngx_at_directive.h"
+
 
 typedef struct {
     ngx_addr_t           from;          /* socklen 0: a unix socket */
-    ngx_addr_t           to;            /* socklen 0: see path and port */
-    ngx_str_t            path;          /* of a unix socket, or empty */
-    in_port_t            port;          /* 0: any */
+    ngx_str_t            to;            /* see NGX_AT_EXPLAIN_TO */
     ngx_listening_t     *listening;
 } ngx_at_explain_addr_t;
 
 
-static ngx_int_t
-ngx_at_explain_parse(ngx_pool_t *pool, ngx_at_explain_addr_t *addr,
-    const char **error)
+/* whether text ends with the port of "to", for example ":8080" */
+
+static ngx_uint_t
+ngx_at_explain_has_port(const ngx_str_t *text, const ngx_str_t *to)
 {
-    char       *from, *to;
-    ngx_int_t   port;
+    u_char  *p, *last;
 
-    from = getenv(NGX_AT_EXPLAIN_FROM);
-    to = getenv(NGX_AT_EXPLAIN_TO);
+    last = to->data + to->len;
 
-    if (from && ngx_strcmp(from, "unix:") != 0
-        && ngx_parse_addr_port(pool, &addr->from, (u_char *) from,
-                               ngx_strlen(from))
-           != NGX_OK)
-    {
-        *error = "the address of the client is invalid";
-        return NGX_ERROR;
-    }
+    for (p = last; p > to->data && *p != ':'; p--) { /* void */ }
 
-    if (to == NULL || *to == '\0') {
-        return NGX_OK;
-    }
-
-    if (ngx_strncmp(to, "unix:", 5) == 0) {
-        addr->path.data = (u_char *) to;
-        addr->path.len = ngx_strlen(to);
-        return NGX_OK;
-    }
-
-    port = *to == ':' ? ngx_atoi((u_char *) to + 1, ngx_strlen(to + 1)) : 0;
-    addr->port = port;
-
-    if (port < 0 || port > 65535
-        || (*to != ':'
-            && ngx_parse_addr_port(pool, &addr->to, (u_char *) to,
-                                   ngx_strlen(to))
-               != NGX_OK))
-    {
-        *error = "the address of the listener is invalid";
-        return NGX_ERROR;
-    }
-
-    if (addr->to.socklen) {
-        addr->port = ngx_inet_get_port(addr->to.sockaddr);
-    }
-
-    return NGX_OK;
+    return text->len > (size_t) (last - p)
+           && ngx_strncmp(text->data + text->len - (last - p), p, last - p)
+              == 0;
 }
 
 
-/* 2: a listener that a client with this address would connect to; 1: it
-   would, with its IPv4 address as an IPv6 address; 0: not */
+/*
+ * 2: a listener that such a client would connect to; 1: the same with its IPv4
+ * address as an IPv6 address; 0: another one
+ */
 
 static ngx_uint_t
 ngx_at_explain_fits(const ngx_at_explain_addr_t *addr, ngx_listening_t *ls)
 {
-    int  family;
-
-    if (ls->handler != ngx_http_init_connection || ls->type != SOCK_STREAM) {
-        return 0;
-    }
+    int               family;
+    const ngx_str_t  *to;
 
     family = ls->sockaddr->sa_family;
+    to = &addr->to;
 
-    if (family == AF_UNIX) {
-        return addr->from.socklen == 0 && addr->port == 0
-               && (addr->path.len == 0
-                   || (addr->path.len == ls->addr_text.len
-                       && ngx_memcmp(addr->path.data, ls->addr_text.data,
-                                     addr->path.len)
-                          == 0))
-               ? 2 : 0;
-    }
-
-    if (addr->from.socklen == 0 || addr->path.len
-        || (addr->port && addr->port != ngx_inet_get_port(ls->sockaddr))
-        || (addr->to.socklen && !ngx_inet_wildcard(ls->sockaddr)
-            && ngx_cmp_sockaddr(ls->sockaddr, ls->socklen, addr->to.sockaddr,
-                                addr->to.socklen, 1)
-               != NGX_OK)
-        || (addr->to.socklen && addr->to.sockaddr->sa_family != family))
+    if (ls->handler != ngx_http_init_connection || ls->type != SOCK_STREAM
+        || (family == AF_UNIX) != (addr->from.socklen == 0))
     {
         return 0;
     }
 
-    if (addr->from.sockaddr->sa_family == family) {
+    if (to->len && !ngx_at_str_equal(to, &ls->addr_text)
+        && (family == AF_UNIX || !ngx_at_explain_has_port(&ls->addr_text, to)
+            || (to->data[0] != ':' && !ngx_inet_wildcard(ls->sockaddr))))
+    {
+        return 0;
+    }
+
+    if (family == AF_UNIX || family == addr->from.sockaddr->sa_family) {
         return 2;
     }
 
@@ -173,7 +132,8 @@ static ngx_int_t
 ngx_at_explain_set_server(ngx_connection_t *c,
     const ngx_at_explain_addr_t *addr)
 {
-    ngx_addr_t        loopback;
+    ngx_str_t         text;
+    ngx_addr_t        local;
     struct sockaddr  *sa;
 
     sa = addr->listening->sockaddr;
@@ -184,24 +144,23 @@ ngx_at_explain_set_server(ngx_connection_t *c,
         return NGX_OK;
     }
 
-    if (addr->to.socklen && !ngx_inet_wildcard(addr->to.sockaddr)) {
-        c->local_sockaddr = addr->to.sockaddr;
-        c->local_socklen = addr->to.socklen;
-        return NGX_OK;
+    text = addr->to;
+
+    if (text.len == 0 || text.data[0] == ':'
+        || ngx_at_str_equal(&text, &addr->listening->addr_text))
+    {
+        text.data = (u_char *) (sa->sa_family == AF_INET ? "127.0.0.1"
+                                                         : "::1");
+        text.len = ngx_strlen(text.data);
     }
 
-    if (ngx_parse_addr(c->pool, &loopback,
-                       (u_char *) (sa->sa_family == AF_INET ? "127.0.0.1"
-                                                            : "::1"),
-                       sa->sa_family == AF_INET ? 9 : 3)
-        != NGX_OK)
-    {
+    if (ngx_parse_addr_port(c->pool, &local, text.data, text.len) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    ngx_inet_set_port(loopback.sockaddr, ngx_inet_get_port(sa));
-    c->local_sockaddr = loopback.sockaddr;
-    c->local_socklen = loopback.socklen;
+    ngx_inet_set_port(local.sockaddr, ngx_inet_get_port(sa));
+    c->local_sockaddr = local.sockaddr;
+    c->local_socklen = local.socklen;
 
     return NGX_OK;
 }
@@ -273,6 +232,7 @@ ngx_connection_t *
 ngx_at_explain_accept(ngx_cycle_t *cycle, ngx_socket_t fd,
     const ngx_array_t *listening, ngx_log_t *log, const char **error)
 {
+    char                   *from, *to;
     ngx_uint_t              i, fits, best;
     ngx_listening_t        *ls;
     ngx_connection_t       *c;
@@ -280,9 +240,20 @@ ngx_at_explain_accept(ngx_cycle_t *cycle, ngx_socket_t fd,
 
     ngx_memzero(&addr, sizeof(ngx_at_explain_addr_t));
 
-    if (ngx_at_explain_parse(cycle->pool, &addr, error) != NGX_OK) {
+    from = getenv(NGX_AT_EXPLAIN_FROM);
+    to = getenv(NGX_AT_EXPLAIN_TO);
+
+    if (from && ngx_strcmp(from, "unix:") != 0
+        && ngx_parse_addr(cycle->pool, &addr.from, (u_char *) from,
+                          ngx_strlen(from))
+           != NGX_OK)
+    {
+        *error = "the address of the client is invalid";
         return NULL;
     }
+
+    addr.to.data = (u_char *) to;
+    addr.to.len = to ? ngx_strlen(to) : 0;
 
     ls = listening->elts;
     best = 0;

@@ -147,7 +147,7 @@ ngx_at_report_position(at_bytes_t *report, const ngx_at_conf_record_t *record)
 
 
 void
-ngx_at_report_directives(at_bytes_t *report, const void *block,
+ngx_at_report_directive(at_bytes_t *report, const void *block,
     const char *name)
 {
     const ngx_at_conf_record_t  *record;

@@ -2,833 +2,383 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * The decision of the module in steps.  The verdict says which step failed;
- * the steps before it passed.
+ * The decision of the module in steps.  Its verdict says which step failed;
+ * the steps before it passed.  The values are the facts of the log line of a
+ * refusal, see ngx_at_refusal_log.h.
  */
 
 #include "http/explain/ngx_at_explain.h"
 
 #include "core/jose/at_jwt.h"
 
-#include "http/access/ngx_at_access.h"
 #include "http/base/ngx_at_conf_record.h"
 #include "http/base/ngx_at_str.h"
+#include "http/keys/ngx_at_keys.h"
 #include "http/request/ngx_at_credential.h"
-#include "http/worker/ngx_at_worker.h"
+#include "http/request/ngx_at_refusal_log.h"
 
 
 #define NGX_AT_STEP_TEXT_LEN  1024
 
-#define NGX_AT_KEY_SOURCES    "key_file jwks_uri discovery signing_key"
+#define NGX_AT_KEYS           "key_file jwks_uri discovery signing_key"
+#define NGX_AT_ACCEPT         "auth_token auth_token_accept"
+#define NGX_AT_STORE          "auth_token_store"
 
 
 /* in the order of the checks */
 typedef enum {
-    NGX_AT_STEP_CREDENTIAL = 0,
-    NGX_AT_STEP_ISSUER,
-    NGX_AT_STEP_KEY,
-    NGX_AT_STEP_CLAIMS,
-    NGX_AT_STEP_CLIENT,
-    NGX_AT_STEP_ORIGIN,
-    NGX_AT_STEP_ADDRESS,
-    NGX_AT_STEP_ROLE,
-    NGX_AT_STEP_SCOPE,
-    NGX_AT_STEP_ENDPOINT,
+    NGX_AT_CREDENTIAL = 0,
+    NGX_AT_ISSUER,
+    NGX_AT_KEY,
+    NGX_AT_CLAIMS,
+    NGX_AT_CLIENT,
+    NGX_AT_ORIGIN,
+    NGX_AT_ADDRESS,
+    NGX_AT_ROLE,
+    NGX_AT_SCOPE,
+    NGX_AT_ENDPOINT,
     NGX_AT_STEPS
 } ngx_at_step_e;
 
 /*
  * directives: names, separated by spaces, of a location, of "http" or of an
- * issuer block
+ * issuer block; change: what would allow the request
  */
 typedef struct {
-    ngx_at_step_e  step;
-    const char    *requirement;
-    const char    *directives;
-    const char    *change;      /* that would allow the request */
-} ngx_at_step_text_t;
+    ngx_at_step_e           step;
+    const char             *requirement;
+    const char             *directives;
+    const char             *change;
+} ngx_at_failure_t;
 
 typedef struct {
-    ngx_http_request_t        *request;
-    const ngx_at_ctx_t        *ctx;
-    const ngx_at_issuer_t     *issuer;          /* of the JWT, or NULL */
-    at_bytes_t                *report;
+    at_str_t                name;
+    at_verdict_e            verdict;    /* that has the values of the step */
+    const char             *requirement;
+    const char             *directives;
+} ngx_at_pass_t;
+
+typedef struct {
+    ngx_http_request_t     *request;
+    const ngx_at_ctx_t     *ctx;
+    ngx_at_step_e           failed;     /* NGX_AT_STEPS: none */
+    const ngx_at_failure_t *failure;
+    at_str_t                iss;        /* of a JWT, not verified */
+    ngx_uint_t              iss_known;          /* an issuer has the iss */
+    ngx_uint_t              keys_missing;       /* of such an issuer */
+    ngx_uint_t              has_client;         /* the issuer requires one */
+    at_bytes_t             *report;
 } ngx_at_steps_t;
 
-/* what is known of the JWT: the issuer that got furthest */
-static struct {
-    ngx_uint_t                 known;
-    at_verdict_e               verdict;
-    const at_issuer_t         *issuer;          /* NULL: none has the iss */
-    u_char                     iss[NGX_AT_STEP_TEXT_LEN];
-    size_t                     iss_len;
-    u_char                     header[NGX_AT_STEP_TEXT_LEN];
-    size_t                     header_len;
-    u_char                     claims[NGX_AT_STEP_TEXT_LEN];
-    size_t                     claims_len;
-} ngx_at_jwt_facts;
 
+static const ngx_at_pass_t  ngx_at_passes[NGX_AT_STEPS] = {
 
-/* the steps that pass */
-static const ngx_at_step_text_t  ngx_at_steps[NGX_AT_STEPS] = {
+    { at_str("credential"), AT_OK, "one credential of an accepted kind",
+      NGX_AT_ACCEPT },
 
-    { NGX_AT_STEP_CREDENTIAL, NULL, "auth_token auth_token_accept", NULL },
+    { at_str("issuer"), AT_ISSUER_MISMATCH,
+      "iss is that of a trusted issuer", "auth_token_trust issuer" },
 
-    { NGX_AT_STEP_ISSUER, "the claim iss is that of a trusted issuer",
-      "auth_token_trust issuer", NULL },
+    { at_str("key"), AT_UNKNOWN_KID,
+      "a key of the issuer verifies the signature",
+      NGX_AT_KEYS " algorithms typ" },
 
-    { NGX_AT_STEP_KEY, "a key of the issuer verifies the signature",
-      NGX_AT_KEY_SOURCES " algorithms typ", NULL },
+    { at_str("claims"), AT_AUDIENCE_MISMATCH,
+      "an accepted audience, an access token, and a valid time",
+      "audience token_kind cnf leeway max_age" },
 
-    { NGX_AT_STEP_CLAIMS, "an accepted audience, the right kind of token, and "
-      "a valid time", "audience token_kind cnf leeway max_age", NULL },
+    { at_str("client"), AT_DISABLED_CLIENT,
+      "the record in the store is enabled",
+      "client_claim delegated " NGX_AT_STORE },
 
-    { NGX_AT_STEP_CLIENT, "the record in the store exists and is enabled",
-      "client_claim delegated auth_token_store", NULL },
+    { at_str("origin"), AT_ORIGIN_NOT_ALLOWED,
+      "the page of another origin has not made the request",
+      "auth_token_cookie_origin auth_token_cors" },
 
-    { NGX_AT_STEP_ORIGIN, "the request is not made by a page of another "
-      "origin", "auth_token_cookie_origin auth_token_cors", NULL },
+    { at_str("address"), AT_ADDRESS_NOT_ALLOWED,
+      "an address in the ranges of the location and of the record, if there "
+      "are any", "auth_token_allow" },
 
-    { NGX_AT_STEP_ADDRESS, "the address of the client is in the ranges of the "
-      "location and of the record, if there are any", "auth_token_allow",
-      NULL },
+    { at_str("role"), AT_NO_ROLE,
+      "the record names a role that exists", "rights" },
 
-    { NGX_AT_STEP_ROLE, "the record names a role that exists",
-      "rights", NULL },
+    { at_str("scope"), AT_INSUFFICIENT_SCOPE,
+      "the required scopes, if there are any", "auth_token_require_scope" },
 
-    { NGX_AT_STEP_SCOPE, "the required scopes", "auth_token_require_scope",
-      NULL },
-
-    { NGX_AT_STEP_ENDPOINT, "the scope of the endpoint",
-      "auth_token_endpoints", NULL }
+    { at_str("endpoint"), AT_ENDPOINT_NOT_GRANTED,
+      "the scope of the endpoint", "auth_token_endpoints" }
 };
 
 
-/* the step that fails, by verdict; AT_OK and those of token endpoints: none */
-static const ngx_at_step_text_t  ngx_at_failures[AT_VERDICTS] = {
+/* by verdict */
+static const ngx_at_failure_t  ngx_at_failures[AT_VERDICTS] = {
 
-    [AT_MISCONFIGURED] =
-        { NGX_AT_STEP_CREDENTIAL, "the location can accept a credential",
-          "auth_token auth_token_accept auth_token_trust",
-          "add \"auth_token_trust\" to the location" },
+    [AT_FAILED] = { NGX_AT_CREDENTIAL, "no internal error", NULL,
+        "see the error log of nginx" },
 
-    [AT_NO_CREDENTIAL] =
-        { NGX_AT_STEP_CREDENTIAL, NULL, "auth_token auth_token_accept",
-          "send a credential of an accepted kind, or accept the kind that is "
-          "sent" },
+    [AT_MISCONFIGURED] = { NGX_AT_CREDENTIAL,
+        "the location can accept a credential",
+        NGX_AT_ACCEPT " auth_token_trust",
+        "add \"auth_token_trust\" to the location" },
 
-    [AT_SEVERAL_CREDENTIALS] =
-        { NGX_AT_STEP_CREDENTIAL, "only one credential", "auth_token_accept",
-          "send one credential" },
+    [AT_NO_CREDENTIAL] = { NGX_AT_CREDENTIAL,
+        "a credential of an accepted kind", NGX_AT_ACCEPT,
+        "send a credential of an accepted kind, or accept the kind that is "
+        "sent" },
 
-    [AT_NO_API_TOKEN] =
-        { NGX_AT_STEP_CREDENTIAL, "an API token", "auth_token_accept",
-          "send an API token, or accept the kind that is sent" },
+    [AT_SEVERAL_CREDENTIALS] = { NGX_AT_CREDENTIAL,
+        "only one credential", NGX_AT_ACCEPT, "send one credential" },
 
-    [AT_SEVERAL_API_TOKENS] =
-        { NGX_AT_STEP_CREDENTIAL, "only one API token", "auth_token_accept",
-          "send one API token" },
+    [AT_NO_API_TOKEN] = { NGX_AT_CREDENTIAL, "an API token", NGX_AT_ACCEPT,
+        "send an API token, or accept the kind that is sent" },
 
-    [AT_UNKNOWN_API_TOKEN] =
-        { NGX_AT_STEP_CREDENTIAL, "an API token that is in the store",
-          "auth_token_store",
-          "create an API token in this store with \"auth-token token "
-          "create\", and send it" },
+    [AT_SEVERAL_API_TOKENS] = { NGX_AT_CREDENTIAL,
+        "only one API token", NGX_AT_ACCEPT, "send one API token" },
 
-    [AT_EXPIRED_API_TOKEN] =
-        { NGX_AT_STEP_CREDENTIAL, "an API token that has not expired",
-          "auth_token_store",
-          "change its expiry with \"auth-token token update ID --expires "
-          "WHEN\", or create another one" },
+    [AT_UNKNOWN_API_TOKEN] = { NGX_AT_CREDENTIAL,
+        "an API token that is in the store", NGX_AT_STORE,
+        "create it with \"auth-token token create\" in this store" },
 
-    [AT_TOO_LONG] =
-        { NGX_AT_STEP_CREDENTIAL, "a token that is not too long",
-          "auth_token_max_length",
-          "increase \"auth_token_max_length\", or use a token with fewer "
-          "claims" },
+    [AT_EXPIRED_API_TOKEN] = { NGX_AT_CREDENTIAL,
+        "an API token that has not expired", NGX_AT_STORE,
+        "use \"auth-token token update ID --expires WHEN\"" },
 
-    [AT_MALFORMED] =
-        { NGX_AT_STEP_CREDENTIAL, "a JWT: three parts of canonical base64url",
-          NULL, "send the whole JWT, unchanged; opaque tokens are not "
-          "accepted" },
+    [AT_BAD_BASIC] = { NGX_AT_CREDENTIAL, "\"USER:PASSWORD\" in base64",
+        NGX_AT_ACCEPT, "send Basic as in RFC 7617" },
 
-    [AT_BAD_HEADER] =
-        { NGX_AT_STEP_CREDENTIAL, "a header that is an unambiguous JSON "
-          "object", NULL, "use a token that is encoded correctly" },
+    [AT_TOO_LONG] = { NGX_AT_CREDENTIAL,
+        "a token of at most 16k bytes, or the configured number",
+        "auth_token_max_length", "increase \"auth_token_max_length\"" },
 
-    [AT_BAD_CRIT] =
-        { NGX_AT_STEP_CREDENTIAL, "a header without crit, b64, zip and enc",
-          NULL, "let the issuer sign tokens without these header parameters" },
+    [AT_MALFORMED] = { NGX_AT_CREDENTIAL,
+        "a JWT: three parts in canonical base64url", NULL,
+        "send the whole JWT; opaque tokens are not accepted" },
 
-    [AT_BAD_KID] =
-        { NGX_AT_STEP_CREDENTIAL, "a kid that is a string of 1 to 1,024 bytes",
-          NULL, "let the issuer sign tokens with another kid" },
+    [AT_BAD_HEADER] = { NGX_AT_CREDENTIAL,
+        "a header that is an unambiguous JSON object", NULL,
+        "use a token that is encoded correctly" },
 
-    [AT_TOO_COMPLEX] =
-        { NGX_AT_STEP_CREDENTIAL, "JSON with at most 512 nested levels", NULL,
-          "let the issuer sign tokens with simpler claims" },
+    [AT_BAD_CRIT] = { NGX_AT_CREDENTIAL,
+        "a header without crit, b64, zip and enc", NULL,
+        "let the issuer sign tokens without these header parameters" },
 
-    [AT_BAD_PAYLOAD] =
-        { NGX_AT_STEP_CREDENTIAL, "a payload that is an unambiguous JSON "
-          "object", NULL, "use a token that is encoded correctly" },
+    [AT_BAD_KID] = { NGX_AT_CREDENTIAL,
+        "a kid that is a string of 1 to 1,024 bytes", NULL,
+        "let the issuer sign tokens with another kid" },
 
-    [AT_ISSUER_MISMATCH] =
-        { NGX_AT_STEP_ISSUER, "the claim iss is that of a trusted issuer",
-          "auth_token_trust issuer",
-          "use a token of a trusted issuer, or let the location trust an "
-          "\"auth_token_issuer\" block with this value of \"issuer\"" },
+    [AT_TOO_COMPLEX] = { NGX_AT_CREDENTIAL,
+        "JSON with at most 512 nested levels", NULL,
+        "let the issuer sign tokens with simpler claims" },
 
-    [AT_BAD_TYP] =
-        { NGX_AT_STEP_KEY, "an accepted typ; default: JWT, at+jwt or none",
-          "typ", "use an access token, or add its typ to \"typ\"" },
+    [AT_BAD_PAYLOAD] = { NGX_AT_CREDENTIAL,
+        "a payload that is an unambiguous JSON object", NULL,
+        "use a token that is encoded correctly" },
 
-    [AT_BAD_ALG] =
-        { NGX_AT_STEP_KEY, "an accepted alg; default: RS256", "algorithms",
-          "add the alg to \"algorithms\", or let the issuer sign with an "
-          "accepted one; HS256 and none are never accepted" },
+    [AT_ISSUER_MISMATCH] = { NGX_AT_ISSUER,
+        "iss is that of a trusted issuer", "auth_token_trust issuer",
+        "use a token of a trusted issuer, or trust an \"auth_token_issuer\" "
+        "block with this \"issuer\"" },
 
-    [AT_UNKNOWN_KID] =
-        { NGX_AT_STEP_KEY, NULL, NGX_AT_KEY_SOURCES,
-          "add the public key with this kid to the keys of the issuer, or use "
-          "a token that is signed with a current key" },
+    [AT_BAD_TYP] = { NGX_AT_KEY, "an accepted typ", "typ",
+        "use an access token, or add its typ to \"typ\"" },
 
-    [AT_NO_KEY] =
-        { NGX_AT_STEP_KEY, "a key that fits the alg of the token",
-          NGX_AT_KEY_SOURCES " algorithms",
-          "add the public key that fits this alg to the keys of the issuer" },
+    [AT_BAD_ALG] = { NGX_AT_KEY, "an accepted alg", "algorithms",
+        "add the alg to \"algorithms\", or let the issuer sign with an "
+        "accepted one; HS256 and none are never accepted" },
 
-    [AT_BAD_SIGNATURE] =
-        { NGX_AT_STEP_KEY, "a key of the issuer verifies the signature",
-          NGX_AT_KEY_SOURCES,
-          "replace the key of the issuer by the one that signs its tokens, or "
-          "send the token unchanged" },
+    [AT_UNKNOWN_KID] = { NGX_AT_KEY, "a key with the kid of the token",
+        NGX_AT_KEYS,
+        "add the public key with this kid, or use a token that is signed "
+        "with a current key" },
 
-    [AT_TOO_MANY_KEYS] =
-        { NGX_AT_STEP_KEY, "at most 8 keys that fit the token",
-          NGX_AT_KEY_SOURCES,
-          "give each key a kid, and let the issuer sign tokens with it" },
+    [AT_NO_KEY] = { NGX_AT_KEY, "a key that fits the alg of the token",
+        NGX_AT_KEYS " algorithms", "add the public key that fits this alg" },
 
-    [AT_KEY_ISSUER_MISMATCH] =
-        { NGX_AT_STEP_KEY, "the key belongs to the iss of the token",
-          NGX_AT_KEY_SOURCES, "use the keys of the tenant of the token" },
+    [AT_BAD_SIGNATURE] = { NGX_AT_KEY,
+        "a key of the issuer verifies the signature", NGX_AT_KEYS,
+        "replace the key by the key that signs the tokens, or send the token "
+        "unchanged" },
 
-    [AT_UNAVAILABLE] =
-        { NGX_AT_STEP_CLIENT, "a store that can be read", "auth_token_store",
-          "repair or replace the store, see the error log" },
+    [AT_TOO_MANY_KEYS] = { NGX_AT_KEY,
+        "at most 8 keys that fit the token", NGX_AT_KEYS,
+        "give each key a kid, and let the issuer sign tokens with it" },
 
-    [AT_BAD_CLAIM] =
-        { NGX_AT_STEP_CLAIMS, "exp is present; times are numbers, aud and "
-          "scopes are strings or arrays of strings, required claims are "
-          "present", "max_age user_claim scope_claim admin_claim client_claim",
-          "let the issuer sign tokens with valid claims, or name other claims "
-          "in the issuer block" },
+    [AT_KEY_ISSUER_MISMATCH] = { NGX_AT_KEY,
+        "the key belongs to the iss of the token", NGX_AT_KEYS,
+        "use the keys of the tenant of the token" },
 
-    [AT_AUDIENCE_MISMATCH] =
-        { NGX_AT_STEP_CLAIMS, "the claim aud has an accepted audience",
-          "audience",
-          "request a token for an accepted audience, or add its aud to "
-          "\"audience\"" },
+    [AT_BAD_CLAIM] = { NGX_AT_CLAIMS,
+        "exp is present, required claims are present, and all have the right "
+        "type",
+        "max_age user_claim scope_claim admin_claim client_claim",
+        "let the issuer sign tokens with valid claims, or name other claims" },
 
-    [AT_WRONG_KIND] =
-        { NGX_AT_STEP_CLAIMS, "an access token", "token_kind",
-          "send the access token in place of the ID token, or use "
-          "\"token_kind any\"" },
+    [AT_AUDIENCE_MISMATCH] = { NGX_AT_CLAIMS,
+        "aud has an accepted audience", "audience",
+        "request a token for an accepted audience, or add its aud to "
+        "\"audience\"" },
 
-    [AT_UNPROVEN] =
-        { NGX_AT_STEP_CLAIMS, "a token that is not bound to a key (cnf)",
-          "cnf", "request a bearer token, or use \"cnf ignore\"" },
+    [AT_WRONG_KIND] = { NGX_AT_CLAIMS, "an access token", "token_kind",
+        "send the access token in place of the ID token, or use "
+        "\"token_kind any\"" },
 
-    [AT_NOT_YET_VALID] =
-        { NGX_AT_STEP_CLAIMS, "nbf, and iat with \"max_age\", is not in the "
-          "future", "leeway max_age",
-          "correct the clock of this host or of the issuer, or increase "
-          "\"leeway\"" },
+    [AT_UNPROVEN] = { NGX_AT_CLAIMS,
+        "a token that is not bound to a key (cnf)", "cnf",
+        "request a bearer token, or use \"cnf ignore\"" },
 
-    [AT_TOO_OLD] =
-        { NGX_AT_STEP_CLAIMS, "iat is not older than \"max_age\"",
-          "max_age leeway", "request a new token, or increase \"max_age\"" },
+    [AT_NOT_YET_VALID] = { NGX_AT_CLAIMS,
+        "nbf, and iat with \"max_age\", is not in the future",
+        "leeway max_age",
+        "correct the clock of this host or of the issuer, or increase "
+        "\"leeway\"" },
 
-    [AT_EXPIRED] =
-        { NGX_AT_STEP_CLAIMS, "exp is in the future", "leeway",
-          "request a new token; if it is new, correct the clock of this host "
-          "or of the issuer" },
+    [AT_TOO_OLD] = { NGX_AT_CLAIMS, "iat is not older than \"max_age\"",
+        "max_age leeway", "request a new token, or increase \"max_age\"" },
 
-    [AT_DELEGATED] =
-        { NGX_AT_STEP_CLIENT, "a token that a client has got for itself",
-          "delegated", "use client credentials, or \"delegated on\"" },
+    [AT_EXPIRED] = { NGX_AT_CLAIMS, "exp is in the future", "leeway",
+        "request a new token; if it is new, correct the clock of this host "
+        "or of the issuer" },
 
-    [AT_UNKNOWN_CLIENT] =
-        { NGX_AT_STEP_CLIENT, "the client of the token is in the store",
-          "client_claim auth_token_store",
-          "add it with \"auth-token client create ID\"" },
+    [AT_UNAVAILABLE] = { NGX_AT_CLIENT, "the store can be read",
+        NGX_AT_STORE, "repair the store, see the error log of nginx" },
 
-    [AT_CLIENT_ISSUER_MISMATCH] =
-        { NGX_AT_STEP_CLIENT, "the record of the client names the issuer of "
-          "the token", "client_claim auth_token_store",
-          "add the name of the issuer block with \"auth-token client update "
-          "ID --issuer NAME\"" },
+    [AT_DELEGATED] = { NGX_AT_CLIENT,
+        "a token that a client has got for itself", "delegated",
+        "use client credentials, or \"delegated on\"" },
 
-    [AT_DISABLED_CLIENT] =
-        { NGX_AT_STEP_CLIENT, "the API token or client is enabled",
-          "auth_token_store",
-          "enable it with \"auth-token token enable ID\" or \"auth-token "
-          "client enable ID\"" },
+    [AT_UNKNOWN_CLIENT] = { NGX_AT_CLIENT,
+        "the client of the token is in the store",
+        "client_claim " NGX_AT_STORE,
+        "use \"auth-token client create ID\"" },
 
-    [AT_DISABLED_USER] =
-        { NGX_AT_STEP_CLIENT, "the owner of the API token exists and is "
-          "enabled", "auth_token_store",
-          "enable the user with \"auth-token user enable USER\", or create "
-          "it" },
+    [AT_CLIENT_ISSUER_MISMATCH] = { NGX_AT_CLIENT,
+        "the record of the client names the issuer block",
+        "client_claim " NGX_AT_STORE,
+        "use \"auth-token client update ID --issuer NAME\"" },
 
-    [AT_LOGIN_DISABLED] =
-        { NGX_AT_STEP_CLIENT, "users of the store are accepted",
-          "auth_token_local", "use \"auth_token_local on\"" },
+    [AT_DISABLED_CLIENT] = { NGX_AT_CLIENT,
+        "the API token or client is enabled", NGX_AT_STORE,
+        "use \"auth-token token enable ID\" or \"auth-token client enable "
+        "ID\"" },
 
-    [AT_BAD_BASIC] =
-        { NGX_AT_STEP_CREDENTIAL, "\"USER:PASSWORD\" in base64",
-          "auth_token_accept", "send Basic as in RFC 7617" },
+    [AT_DISABLED_USER] = { NGX_AT_CLIENT,
+        "the owner of the API token exists and is enabled", NGX_AT_STORE,
+        "use \"auth-token user enable USER\", or create the user" },
 
-    [AT_UNKNOWN_USER] =
-        { NGX_AT_STEP_CLIENT, "the user is in the store", "auth_token_store",
-          "add the user with \"auth-token user create USER\"" },
+    [AT_LOGIN_DISABLED] = { NGX_AT_CLIENT,
+        "users of the store are accepted", "auth_token_local",
+        "use \"auth_token_local on\"" },
 
-    [AT_USER_ISSUER_MISMATCH] =
-        { NGX_AT_STEP_CLIENT, "the record of the user names the issuer",
-          "password auth_token_trust auth_token_store",
-          "add the name of the issuer block with \"auth-token user update "
-          "USER --issuer NAME\"" },
+    [AT_UNKNOWN_USER] = { NGX_AT_CLIENT, "the user is in the store",
+        NGX_AT_STORE, "use \"auth-token user create USER\"" },
 
-    [AT_LOCKED_USER] =
-        { NGX_AT_STEP_CLIENT, "the user is enabled and has a password",
-          "auth_token_store",
-          "use \"auth-token user enable USER\", and \"auth-token user passwd "
-          "USER\" if there is no password" },
+    [AT_USER_ISSUER_MISMATCH] = { NGX_AT_CLIENT,
+        "the record of the user names the issuer block",
+        "password auth_token_trust " NGX_AT_STORE,
+        "use \"auth-token user update USER --issuer NAME\"" },
 
-    [AT_WRONG_PASSWORD] =
-        { NGX_AT_STEP_CLIENT, "the password of the user", "auth_token_store",
-          "send the right password" },
+    [AT_LOCKED_USER] = { NGX_AT_CLIENT,
+        "the user is enabled and has a password", NGX_AT_STORE,
+        "use \"auth-token user enable USER\", and \"auth-token user passwd "
+        "USER\" if the password is missing" },
 
-    [AT_NO_SCOPES] =
-        { NGX_AT_STEP_CLIENT, "the user has scopes", "auth_token_store",
-          "add scopes with \"auth-token user update USER --scope SCOPE\"" },
+    [AT_WRONG_PASSWORD] = { NGX_AT_CLIENT, "the password of the user",
+        NGX_AT_STORE, "send the right password" },
 
-    [AT_THROTTLED] =
-        { NGX_AT_STEP_CLIENT, "not too many wrong passwords", "password",
-          "wait, or increase the limits of \"password\"" },
+    [AT_NO_SCOPES] = { NGX_AT_CLIENT, "the user has scopes", NGX_AT_STORE,
+        "use \"auth-token user update USER --scope SCOPE\"" },
 
-    [AT_ORIGIN_NOT_ALLOWED] =
-        { NGX_AT_STEP_ORIGIN, "with a cookie or Basic, a request that changes "
-          "data comes from a page of this origin or a listed one",
-          "auth_token_cookie_origin auth_token_cors",
-          "add the origin to \"auth_token_cookie_origin\" or "
-          "\"auth_token_cors\"" },
+    [AT_ORIGIN_NOT_ALLOWED] = { NGX_AT_ORIGIN,
+        "with a cookie or Basic, a request that changes data is made by a "
+        "page of this or a listed origin",
+        "auth_token_cookie_origin auth_token_cors",
+        "add the origin to \"auth_token_cookie_origin\" or "
+        "\"auth_token_cors\"" },
 
-    [AT_ADDRESS_NOT_ALLOWED] =
-        { NGX_AT_STEP_ADDRESS, NULL, "auth_token_allow",
-          "add the address to the ranges; if it is that of a load balancer, "
-          "set the address of the client with \"set_real_ip_from\" and "
-          "\"real_ip_header\"" },
+    [AT_ADDRESS_NOT_ALLOWED] = { NGX_AT_ADDRESS,
+        "an address in the ranges of the location and of the record",
+        "auth_token_allow",
+        "add the address to the ranges; if it is that of a load balancer, "
+        "use \"set_real_ip_from\" and \"real_ip_header\"" },
 
-    [AT_NO_ROLE] =
-        { NGX_AT_STEP_ROLE, "the record names a role that exists", "rights",
-          "create the role with \"auth-token role set\", and name it in the "
-          "record with \"--role\"" },
+    [AT_NO_ROLE] = { NGX_AT_ROLE, "the record names a role that exists",
+        "rights",
+        "create the role with \"auth-token role set\", and name it in the "
+        "record with \"--role\"" },
 
-    [AT_INSUFFICIENT_SCOPE] =
-        { NGX_AT_STEP_SCOPE, NULL, "auth_token_require_scope",
-          "grant a required scope in the token or record, or require another "
-          "one" },
+    [AT_INSUFFICIENT_SCOPE] = { NGX_AT_SCOPE, "the required scopes",
+        "auth_token_require_scope",
+        "grant the required scope in the token or record; an empty value is "
+        "never granted" },
 
-    [AT_UNKNOWN_ENDPOINT] =
-        { NGX_AT_STEP_ENDPOINT, "method and path are in the endpoint list, "
-          "and the path is unambiguous", "auth_token_endpoints",
-          "add the endpoint to the file, or request a listed one" },
+    [AT_UNKNOWN_ENDPOINT] = { NGX_AT_ENDPOINT,
+        "method and path are in the endpoint list, and the path is "
+        "unambiguous", "auth_token_endpoints",
+        "add the endpoint to the file, or request a listed one" },
 
-    [AT_ENDPOINT_NOT_GRANTED] =
-        { NGX_AT_STEP_ENDPOINT, NULL, "auth_token_endpoints",
-          "grant the scope of the endpoint in the token, record or role" },
+    [AT_ENDPOINT_NOT_GRANTED] = { NGX_AT_ENDPOINT,
+        "the scope of the endpoint", "auth_token_endpoints",
+        "grant the scope in the token, record or role" },
 
-    [AT_BLOCKED_ENDPOINT] =
-        { NGX_AT_STEP_ENDPOINT, "the role does not block the endpoint",
-          "auth_token_endpoints",
-          "remove the endpoint from the blocked ones of the role" }
+    [AT_BLOCKED_ENDPOINT] = { NGX_AT_ENDPOINT,
+        "the role does not block the endpoint", "auth_token_endpoints",
+        "remove the endpoint from the blocked endpoints of the role" }
 };
 
 
-/* --- the token ----------------------------------------------------------- */
+static const ngx_at_failure_t  ngx_at_no_keys = {
+    NGX_AT_KEY, "the keys of the issuer are known", NGX_AT_KEYS,
+    "run the command as root, so that it can read the keys that nginx has "
+    "stored; if nginx has fetched none, see its error log"
+};
 
 
-/* appends ", NAME: VALUE" */
-
-static u_char *
-ngx_at_append_claim(u_char *p, u_char *last, const at_json_value_t *claims,
-    at_str_t name)
+static void
+ngx_at_report_literal(at_bytes_t *report, const char *name, const char *text)
 {
-    size_t                  len;
-    const at_json_value_t  *value;
+    ngx_at_report_text(report, name, (at_str_t) { text, ngx_strlen(text) });
+}
 
-    value = at_json_member(claims, name);
 
-    if (value == NULL) {
-        return p;
-    }
+/* --- the request --------------------------------------------------------- */
 
-    p = ngx_slprintf(p, last, ", %*s: ", name.len, name.data);
-    len = at_claim_to_json(value, (char *) p, last - p);
 
-    return p + ngx_min(len, (size_t) (last - p));
+static ngx_uint_t
+ngx_at_issuer_has_iss(const ngx_at_steps_t *steps,
+    const ngx_at_issuer_t *issuer)
+{
+    return at_str_is_one_of(steps->iss, issuer->requirements.issuers,
+                            issuer->requirements.n_issuers);
 }
 
 
 static void
-ngx_at_jwt_report(void *data, const at_jwt_trial_t *trial)
+ngx_at_steps_read_jwt(ngx_at_steps_t *steps, const at_claims_t *claims)
 {
-    u_char      *p, *last;
-    ngx_uint_t   i;
-
-    static const at_str_t  names[] = {
-        at_str("aud"), at_str("exp"), at_str("nbf"), at_str("iat"),
-        at_str("typ"), at_str("token_use"), at_str("cnf")
-    };
-
-    if (ngx_at_jwt_facts.known && trial->verdict != AT_OK
-        && trial->verdict != AT_FAILED
-        && trial->verdict <= ngx_at_jwt_facts.verdict)
-    {
-        return;
-    }
-
-    ngx_at_jwt_facts.known = 1;
-    ngx_at_jwt_facts.verdict = trial->verdict;
-    ngx_at_jwt_facts.issuer = trial->issuer;
-
-    p = ngx_at_jwt_facts.iss;
-    last = p + NGX_AT_STEP_TEXT_LEN;
-    ngx_at_jwt_facts.iss_len = ngx_at_append_claim(p, last, trial->claims,
-                                                   at_str("iss"))
-                               - p;
-
-    p = ngx_at_jwt_facts.header;
-    ngx_at_jwt_facts.header_len =
-        ngx_snprintf(p, NGX_AT_STEP_TEXT_LEN,
-                     ", alg: %*s, kid: \"%*s\", typ: \"%*s\"", trial->alg.len,
-                     trial->alg.data, trial->kid.len, trial->kid.data,
-                     trial->typ.len, trial->typ.data)
-        - p;
-
-    p = ngx_at_jwt_facts.claims;
-    last = p + NGX_AT_STEP_TEXT_LEN;
-
-    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        p = ngx_at_append_claim(p, last, trial->claims, names[i]);
-    }
-
-    p = ngx_slprintf(p, last, ", now: %T", ngx_time());
-    ngx_at_jwt_facts.claims_len = p - ngx_at_jwt_facts.claims;
-}
-
-
-void
-ngx_at_explain_watch_jwt(void)
-{
-    static const at_jwt_trace_t  trace = { ngx_at_jwt_report, NULL };
-
-    ngx_at_worker.jwt_trace = &trace;
-}
-
-
-/* --- actual values ------------------------------------------------------- */
-
-
-static u_char *
-ngx_at_append_scopes(u_char *p, u_char *last, const char *name,
-    const at_scopes_t *scopes)
-{
-    size_t  i;
-
-    p = ngx_slprintf(p, last, "%s:", name);
-
-    for (i = 0; i < scopes->n; i++) {
-        p = ngx_slprintf(p, last, " %*s", scopes->items[i].len,
-                         scopes->items[i].data);
-    }
-
-    return scopes->n ? p : ngx_slprintf(p, last, " none");
-}
-
-
-static u_char *
-ngx_at_append_rights(u_char *p, u_char *last, const at_identity_t *identity)
-{
-    const at_rights_t  *rights;
-
-    rights = &identity->rights;
-
-    if (rights->admin) {
-        p = ngx_slprintf(p, last, "administrator; ");
-    }
-
-    p = ngx_at_append_scopes(p, last, "scopes", &rights->scopes);
-
-    if (identity->role.len) {
-        p = ngx_slprintf(p, last, "; role: %*s", identity->role.len,
-                         identity->role.data);
-    }
-
-    if (rights->owned) {
-        p = ngx_at_append_scopes(p, last, rights->owner_admin
-                                          ? "; owner is an administrator with "
-                                            "scopes"
-                                          : "; scopes of the owner",
-                                 &rights->owner_scopes);
-    }
-
-    return p;
-}
-
-
-static u_char *
-ngx_at_append_credential(u_char *p, u_char *last, const ngx_at_ctx_t *ctx)
-{
-    u_char     hex[NGX_AT_FINGERPRINT_LEN];
-    ngx_str_t  kind, fingerprint;
-
-    if (ctx->anonymous) {
-        return ngx_slprintf(p, last, "not needed: a public endpoint or a "
-                            "preflight request");
-    }
-
-    if (ctx->kind == 0) {
-        return ngx_slprintf(p, last, ctx->conf->accept == NGX_AT_NONE
-                                     ? "not needed" : "none, or several");
-    }
-
-    kind = ngx_at_kind_name(ctx->kind);
-    fingerprint = ngx_at_fingerprint(ctx, hex);
-
-    return ngx_slprintf(p, last, "%V %V", &kind, &fingerprint);
-}
-
-
-/* without the first ", " */
-
-static u_char *
-ngx_at_append_facts(u_char *p, const u_char *facts, size_t len)
-{
-    return len > 2 ? ngx_cpymem(p, facts + 2, len - 2)
-                   : ngx_cpymem(p, "none", 4);
-}
-
-
-/* --- steps --------------------------------------------------------------- */
-
-
-static void
-ngx_at_report_actual(const ngx_at_steps_t *steps, ngx_at_step_e step)
-{
-    u_char               *p, *last, buf[NGX_AT_STEP_TEXT_LEN];
+    size_t                i;
+    ngx_uint_t            k;
+    at_trusted_issuer_t  *trusted;
     const ngx_at_ctx_t   *ctx;
-    const at_identity_t  *identity;
-
-    p = buf;
-    last = buf + NGX_AT_STEP_TEXT_LEN;
-    ctx = steps->ctx;
-    identity = ctx->identity;
-
-    switch (step) {
-
-    case NGX_AT_STEP_CREDENTIAL:
-        p = ngx_at_append_credential(p, last, ctx);
-        break;
-
-    case NGX_AT_STEP_ISSUER:
-        p = ngx_at_append_facts(p, ngx_at_jwt_facts.iss,
-                                ngx_at_jwt_facts.iss_len);
-        break;
-
-    case NGX_AT_STEP_KEY:
-        p = ngx_at_append_facts(p, ngx_at_jwt_facts.header,
-                                ngx_at_jwt_facts.header_len);
-        break;
-
-    case NGX_AT_STEP_CLAIMS:
-        p = ngx_at_append_facts(p, ngx_at_jwt_facts.claims,
-                                ngx_at_jwt_facts.claims_len);
-        break;
-
-    case NGX_AT_STEP_CLIENT:
-        p = ngx_slprintf(p, last, "client: \"%*s\", user: \"%*s\"",
-                         identity->client.len, identity->client.data,
-                         identity->user.len, identity->user.data);
-        break;
-
-    case NGX_AT_STEP_ADDRESS:
-        p = ngx_slprintf(p, last, "%V",
-                         &steps->request->connection->addr_text);
-        break;
-
-    case NGX_AT_STEP_ROLE:
-        p = ngx_slprintf(p, last, "role: \"%*s\"%s", identity->role.len,
-                         identity->role.data,
-                         identity->rights.role ? "" : ", which does not "
-                                                      "exist");
-        break;
-
-    case NGX_AT_STEP_SCOPE:
-    case NGX_AT_STEP_ENDPOINT:
-        p = ngx_at_append_rights(p, last, identity);
-        break;
-
-    default:
-        return;
-    }
-
-    ngx_at_report_text(steps->report, "actual",
-                       (at_str_t) { (char *) buf, p - buf });
-}
-
-
-/* the required scopes, with the values of their variables */
-
-static u_char *
-ngx_at_append_required(u_char *p, u_char *last, const ngx_at_steps_t *steps)
-{
-    ngx_str_t                  value;
-    ngx_uint_t                 i;
-    const ngx_array_t         *scopes;
-    ngx_http_complex_value_t  *cv;
-
-    scopes = steps->ctx->conf->scopes;
-
-    if (scopes == NULL || scopes->nelts == 0) {
-        return ngx_slprintf(p, last, "no scope");
-    }
-
-    p = ngx_slprintf(p, last, "%s of the scopes",
-                     steps->ctx->conf->scope_mode == AT_SCOPE_ANY ? "any"
-                                                                  : "all");
-    cv = scopes->elts;
-
-    for (i = 0; i < scopes->nelts; i++) {
-        if (ngx_http_complex_value(steps->request, &cv[i], &value) == NGX_OK) {
-            p = ngx_slprintf(p, last, value.len ? " %V"
-                                                : " (an empty value, which no "
-                                                  "request satisfies)",
-                             &value);
-        }
-    }
-
-    return p;
-}
-
-
-static u_char *
-ngx_at_append_kinds(u_char *p, u_char *last, const ngx_at_loc_conf_t *atcf)
-{
-    ngx_str_t   name;
-    ngx_uint_t  kind;
-
-    if (atcf->accept == NGX_AT_NONE) {
-        return ngx_slprintf(p, last, "no credential");
-    }
-
-    p = ngx_slprintf(p, last, "one credential:");
-
-    for (kind = NGX_AT_BEARER; kind <= NGX_AT_BASIC; kind <<= 1) {
-        if (atcf->accept & kind) {
-            name = ngx_at_kind_name(kind);
-            p = ngx_slprintf(p, last, " %V", &name);
-        }
-    }
-
-    return p;
-}
-
-
-static u_char *
-ngx_at_append_kids(u_char *p, u_char *last, const ngx_at_issuer_t *issuer)
-{
-    size_t              k;
-    ngx_uint_t          i;
-    const at_keyset_t  *set;
-
-    p = ngx_slprintf(p, last, "a key with the kid of the token; keys:");
-
-    for (i = 0; i < issuer->nsets; i++) {
-        set = ngx_at_worker.key_sets[issuer->first_set + i];
-
-        for (k = 0; set && k < set->n; k++) {
-            p = ngx_slprintf(p, last, " \"%*s\"", set->keys[k].kid.len,
-                             set->keys[k].kid.data);
-        }
-    }
-
-    return p;
-}
-
-
-static u_char *
-ngx_at_append_endpoint(u_char *p, u_char *last, const ngx_at_ctx_t *ctx)
-{
-    const at_endpoint_t  *endpoint;
-
-    endpoint = ctx->endpoint;
-
-    if (endpoint == NULL) {
-        return ngx_slprintf(p, last, "%s", ctx->conf->endpoints
-                                           ? "a listed endpoint"
-                                           : "no endpoint");
-    }
-
-    p = ngx_slprintf(p, last, "%*s, line %ud of the file: ",
-                     endpoint->text.len, endpoint->text.data, endpoint->line);
-
-    return endpoint->kind == AT_ENDPOINT_SCOPE
-           ? ngx_slprintf(p, last, "scope %*s", endpoint->scope.len,
-                          endpoint->scope.data)
-           : ngx_slprintf(p, last, "%s",
-                          endpoint->kind == AT_ENDPOINT_PUBLIC
-                          ? "no credential" : "a valid identity");
-}
-
-
-static u_char *
-ngx_at_append_ranges(u_char *p, u_char *last, const ngx_at_steps_t *steps)
-{
-    ngx_uint_t            by_record;
-    const ngx_at_ctx_t   *ctx;
-    const at_identity_t  *identity;
 
     ctx = steps->ctx;
-    identity = ctx->identity;
-    by_record = at_identity_has_ranges(identity);
+    (void) at_json_member_string(at_claims_object(claims), at_str("iss"),
+                                 &steps->iss);
+    trusted = ngx_at_trusted_issuers(steps->request, ctx->conf->trusted,
+                                     ctx->conf->ntrusted);
 
-    if (ctx->conf->allow == NULL && !by_record) {
-        return ngx_slprintf(p, last, "any address");
-    }
+    for (k = 0; trusted && k < ctx->conf->ntrusted; k++) {
 
-    return ngx_slprintf(p, last, "an address in the ranges of %s%s%s%*s%s",
-                        ctx->conf->allow ? "the location" : "",
-                        ctx->conf->allow && by_record ? " and of " : "",
-                        by_record ? "the record \"" : "",
-                        by_record ? identity->client.len : 0,
-                        identity->client.data, by_record ? "\"" : "");
-}
-
-
-static void
-ngx_at_report_requirement(const ngx_at_steps_t *steps,
-    const ngx_at_step_text_t *text)
-{
-    u_char     *p, *last, buf[NGX_AT_STEP_TEXT_LEN];
-    at_str_t    requirement;
-
-    p = buf;
-    last = buf + NGX_AT_STEP_TEXT_LEN;
-
-    if (text->requirement == NULL && text->step == NGX_AT_STEP_CREDENTIAL) {
-        p = ngx_at_append_kinds(p, last, steps->ctx->conf);
-
-    } else if (text->requirement == NULL && text->step == NGX_AT_STEP_KEY) {
-        p = ngx_at_append_kids(p, last, steps->issuer);
-
-    } else if (text->step == NGX_AT_STEP_SCOPE) {
-        p = ngx_at_append_required(p, last, steps);
-
-    } else if (text->step == NGX_AT_STEP_ADDRESS) {
-        p = ngx_at_append_ranges(p, last, steps);
-
-    } else if (text->step == NGX_AT_STEP_ENDPOINT && steps->ctx->endpoint) {
-        p = ngx_at_append_endpoint(p, last, steps->ctx);
-
-    } else {
-        p = ngx_slprintf(p, last, "%s", text->requirement);
-    }
-
-    requirement = (at_str_t) { (char *) buf, p - buf };
-    ngx_at_report_text(steps->report, "requirement", requirement);
-}
-
-
-/* of a location, of "http", or of the issuer; NULL: of all trusted ones */
-
-static void
-ngx_at_report_named_directives(const ngx_at_steps_t *steps, const char *names)
-{
-    char                      name[64];
-    at_str_t                  rest, word;
-    ngx_uint_t                i;
-    const ngx_at_loc_conf_t  *atcf;
-
-    atcf = steps->ctx->conf;
-    rest = (at_str_t) { names, names ? ngx_strlen(names) : 0 };
-
-    ngx_at_report_open(steps->report, "directives", "[");
-
-    while (rest.len) {
-        word = at_str_cut(&rest, ' ');
-        ngx_cpystrn((u_char *) name, (u_char *) word.data,
-                    ngx_min(word.len + 1, sizeof(name)));
-
-        if (ngx_strncmp(name, "auth_token", 10) == 0) {
-            ngx_at_report_directives(steps->report, atcf, name);
-            ngx_at_report_directives(steps->report,
-                ngx_http_get_module_main_conf(steps->request,
-                                              ngx_http_auth_token_module),
-                name);
+        if (!ngx_at_issuer_has_iss(steps, ctx->conf->trusted[k])) {
             continue;
         }
 
-        for (i = 0; i < atcf->ntrusted; i++) {
-            if (steps->issuer == NULL || steps->issuer == atcf->trusted[i]) {
-                ngx_at_report_directives(steps->report, atcf->trusted[i],
-                                         name);
-            }
+        steps->iss_known = 1;
+        steps->has_client |= trusted[k].issuer->n_client_claims != 0;
+
+        for (i = 0; i < trusted[k].n_sets; i++) {
+            steps->keys_missing |= trusted[k].sets[i] == NULL;
         }
     }
-
-    ngx_at_report_close(steps->report, "]");
-}
-
-
-static void
-ngx_at_report_step(const ngx_at_steps_t *steps, ngx_at_step_e step,
-    ngx_at_step_e failed, const ngx_at_step_text_t *failure)
-{
-    const ngx_at_step_text_t  *text;
-
-    static const at_str_t  names[NGX_AT_STEPS] = {
-        at_str("credential"), at_str("issuer"), at_str("key"),
-        at_str("claims"), at_str("client"), at_str("origin"),
-        at_str("address"), at_str("role"), at_str("scope"), at_str("endpoint")
-    };
-
-    text = &ngx_at_steps[step];
-
-    if (step == failed && failure->step == step) {
-        text = failure;
-    }
-
-    ngx_at_report_open(steps->report, NULL, "{");
-    ngx_at_report_text(steps->report, "step", names[step]);
-    ngx_at_report_text(steps->report, "result",
-                       step < failed ? at_str("passed")
-                       : step == failed ? at_str("failed")
-                                        : at_str("not reached"));
-    ngx_at_report_requirement(steps, text);
-    ngx_at_report_named_directives(steps, text->directives);
-
-    if (step <= failed) {
-        ngx_at_report_actual(steps, step);
-    }
-
-    if (step == failed && failure->change) {
-        ngx_at_report_text(steps->report, "change",
-                           (at_str_t) { failure->change,
-                                        ngx_strlen(failure->change) });
-    }
-
-    ngx_at_report_close(steps->report, "}");
 }
 
 
@@ -843,27 +393,25 @@ ngx_at_step_applies(const ngx_at_steps_t *steps, ngx_at_step_e step)
 
     switch (step) {
 
-    case NGX_AT_STEP_CREDENTIAL:
-    case NGX_AT_STEP_ADDRESS:
+    case NGX_AT_CREDENTIAL:
+    case NGX_AT_ADDRESS:
         return 1;
 
-    case NGX_AT_STEP_ISSUER:
-    case NGX_AT_STEP_KEY:
-    case NGX_AT_STEP_CLAIMS:
+    case NGX_AT_ISSUER:
+    case NGX_AT_KEY:
+    case NGX_AT_CLAIMS:
         return (ctx->kind & NGX_AT_JWT) != 0;
 
-    case NGX_AT_STEP_CLIENT:
-        return ctx->kind & NGX_AT_JWT
-               ? steps->issuer && steps->issuer->requirements.n_client_claims
-               : ctx->kind != 0;
+    case NGX_AT_CLIENT:
+        return ctx->kind & NGX_AT_JWT ? steps->has_client : ctx->kind != 0;
 
-    case NGX_AT_STEP_ORIGIN:
+    case NGX_AT_ORIGIN:
         return (ctx->kind & (NGX_AT_COOKIE|NGX_AT_BASIC)) != 0;
 
-    case NGX_AT_STEP_ROLE:
+    case NGX_AT_ROLE:
         return ctx->identity->needs_role;
 
-    case NGX_AT_STEP_SCOPE:
+    case NGX_AT_SCOPE:
         return ctx->kind != 0;
 
     default:
@@ -872,32 +420,148 @@ ngx_at_step_applies(const ngx_at_steps_t *steps, ngx_at_step_e step)
 }
 
 
-/* the step that failed; NGX_AT_STEPS: none */
+/* --- the report ---------------------------------------------------------- */
 
-static ngx_at_step_e
-ngx_at_failed_step(const ngx_at_ctx_t *ctx)
+
+/* the value of the request, and what the configuration or record expects */
+
+static void
+ngx_at_report_actual(const ngx_at_steps_t *steps, ngx_at_step_e step)
 {
-    ngx_at_step_e  step;
+    u_char         *p, *last, buf[NGX_AT_STEP_TEXT_LEN];
+    u_char          hex[NGX_AT_FINGERPRINT_LEN];
+    u_char          name[NGX_AT_ESCAPED_NAME_LEN];
+    ngx_str_t       kind, text;
+    ngx_at_ctx_t    ctx;
 
-    if (ctx->verdict == AT_OK) {
-        return NGX_AT_STEPS;
+    ctx = *steps->ctx;
+    p = buf;
+    last = buf + NGX_AT_STEP_TEXT_LEN;
+
+    if (step == NGX_AT_CREDENTIAL) {
+        kind = ngx_at_kind_name(ctx.kind);
+        text = ngx_at_fingerprint(&ctx, hex);
+        p = ngx_slprintf(p, last, ctx.kind ? ", %V %V"
+                                  : ctx.verdict == AT_OK ? ", none is needed"
+                                  : ", none, or several", &kind, &text);
+
+    } else if (step == NGX_AT_CLIENT) {
+        text = ngx_at_escape_name(name, ctx.identity->subject);
+        p = ngx_slprintf(p, last, ", subject: \"%V\"", &text);
     }
 
-    step = ngx_at_failures[ctx->verdict].step;
-
-    if (!(ctx->kind & NGX_AT_JWT)) {
-        return step;
+    if (step != steps->failed) {
+        ctx.verdict = ngx_at_passes[step].verdict;
     }
 
-    /* no issuer was tried: the header is wrong */
+    p = ngx_at_refusal_facts(p, last, steps->request, &ctx);
 
-    if (!ngx_at_jwt_facts.known && step == NGX_AT_STEP_KEY) {
-        return NGX_AT_STEP_CREDENTIAL;
+    /* without the first comma */
+
+    if (p - buf > 2) {
+        ngx_at_report_text(steps->report, "actual",
+                           (at_str_t) { (char *) buf + 2, p - buf - 2 });
+    }
+}
+
+
+static void
+ngx_at_report_directives(const ngx_at_steps_t *steps, const char *names)
+{
+    u_char                     name[64];
+    at_str_t                   rest, word;
+    ngx_uint_t                 i;
+    const ngx_at_loc_conf_t   *atcf;
+    const ngx_at_main_conf_t  *atmcf;
+
+    atcf = steps->ctx->conf;
+    atmcf = ngx_http_get_module_main_conf(steps->request,
+                                          ngx_http_auth_token_module);
+    rest = (at_str_t) { names, names ? ngx_strlen(names) : 0 };
+
+    ngx_at_report_open(steps->report, "directives", "[");
+
+    while (rest.len) {
+        word = at_str_cut(&rest, ' ');
+        ngx_cpystrn(name, (u_char *) word.data,
+                    ngx_min(word.len + 1, sizeof(name)));
+
+        if (ngx_strncmp(name, "auth_token", 10) == 0) {
+            ngx_at_report_directive(steps->report, atcf, (char *) name);
+            ngx_at_report_directive(steps->report, atmcf, (char *) name);
+            continue;
+        }
+
+        for (i = 0; i < atcf->ntrusted; i++) {
+            if (steps->failed <= NGX_AT_ISSUER
+                || ngx_at_issuer_has_iss(steps, atcf->trusted[i]))
+            {
+                ngx_at_report_directive(steps->report, atcf->trusted[i],
+                                        (char *) name);
+            }
+        }
     }
 
-    return ngx_at_jwt_facts.known
-           && ngx_at_jwt_facts.verdict == AT_UNAVAILABLE
-           ? NGX_AT_STEP_KEY : step;
+    ngx_at_report_close(steps->report, "]");
+}
+
+
+static void
+ngx_at_report_step(const ngx_at_steps_t *steps, ngx_at_step_e step)
+{
+    ngx_uint_t            fails;
+    const at_endpoint_t  *endpoint;
+    const ngx_at_pass_t  *pass;
+
+    fails = step == steps->failed;
+    pass = &ngx_at_passes[step];
+    endpoint = steps->ctx->endpoint;
+
+    ngx_at_report_open(steps->report, NULL, "{");
+    ngx_at_report_text(steps->report, "step", pass->name);
+    ngx_at_report_literal(steps->report, "result",
+                          fails ? "failed"
+                          : step < steps->failed ? "passed" : "not reached");
+
+    if (step == NGX_AT_ENDPOINT && endpoint) {
+        ngx_at_report_format(steps->report, "requirement",
+                             "the scope of \"%*s\", line %ud of the endpoint "
+                             "list", endpoint->text.len, endpoint->text.data,
+                             endpoint->line);
+
+    } else {
+        ngx_at_report_literal(steps->report, "requirement",
+                              fails ? steps->failure->requirement
+                                    : pass->requirement);
+    }
+
+    ngx_at_report_directives(steps, fails ? steps->failure->directives
+                                          : pass->directives);
+
+    if (step <= steps->failed) {
+        ngx_at_report_actual(steps, step);
+    }
+
+    if (fails && steps->failure->change) {
+        ngx_at_report_literal(steps->report, "change", steps->failure->change);
+    }
+
+    ngx_at_report_close(steps->report, "}");
+}
+
+
+/* the module has made no decision: it is off, or answers a preflight */
+
+static void
+ngx_at_report_no_decision(at_bytes_t *report, const ngx_at_loc_conf_t *atcf)
+{
+    ngx_at_report_literal(report, "reason", atcf->enable ? "preflight"
+                                                         : "off");
+    ngx_at_report_open(report, "directives", "[");
+    ngx_at_report_directive(report, atcf, atcf->enable ? "auth_token_cors"
+                                                       : "auth_token");
+    ngx_at_report_close(report, "]");
+    ngx_at_report_close(report, "}");
 }
 
 
@@ -905,55 +569,44 @@ ngx_uint_t
 ngx_at_explain_steps(at_bytes_t *report, ngx_http_request_t *r,
     const ngx_at_ctx_t *ctx)
 {
-    ngx_uint_t                 i;
-    ngx_at_step_e              step, failed;
-    ngx_at_steps_t             steps;
-    const ngx_at_loc_conf_t   *atcf;
-    const at_verdict_info_t   *info;
-    const ngx_at_step_text_t  *failure;
-
-    static const ngx_at_step_text_t  no_keys = {
-        NGX_AT_STEP_KEY, "the keys of the issuer are known",
-        NGX_AT_KEY_SOURCES,
-        "run the command as root, so that it can read the keys that nginx has "
-        "stored; if there are none, see the error log of nginx"
-    };
+    at_claims_t              *claims;
+    ngx_at_step_e             step;
+    ngx_at_steps_t            steps;
+    const ngx_at_loc_conf_t  *atcf;
+    const at_verdict_info_t  *info;
 
     atcf = ngx_http_get_module_loc_conf(r, ngx_http_auth_token_module);
 
     ngx_at_report_open(report, NULL, "{");
 
     if (ctx == NULL || !atcf->enable) {
-        ngx_at_report_text(report, "reason", atcf->enable
-                                             ? at_str("preflight")
-                                             : at_str("off"));
-        ngx_at_report_open(report, "directives", "[");
-        ngx_at_report_directives(report, atcf, atcf->enable
-                                               ? "auth_token_cors"
-                                               : "auth_token");
-        ngx_at_report_close(report, "]");
-        ngx_at_report_close(report, "}");
+        ngx_at_report_no_decision(report, atcf);
         return 0;
     }
-
-    info = at_verdict_info(ctx->verdict);
-    failed = ngx_at_failed_step(ctx);
-    failure = failed == NGX_AT_STEP_KEY && ctx->verdict == AT_UNAVAILABLE
-              ? &no_keys : &ngx_at_failures[ctx->verdict];
 
     ngx_memzero(&steps, sizeof(ngx_at_steps_t));
     steps.request = r;
     steps.ctx = ctx;
     steps.report = report;
+    steps.failed = NGX_AT_STEPS;
 
-    for (i = 0; i < atcf->ntrusted; i++) {
-        if (ngx_at_jwt_facts.known && ngx_at_jwt_facts.issuer
-            == &atcf->trusted[i]->requirements)
-        {
-            steps.issuer = atcf->trusted[i];
-        }
+    claims = ctx->kind & NGX_AT_JWT
+             ? at_jwt_decode_claims(ngx_at_view(ctx->credential)) : NULL;
+    ngx_at_steps_read_jwt(&steps, claims);
+
+    if (ctx->verdict != AT_OK) {
+        steps.failure = ctx->verdict == AT_UNAVAILABLE && steps.keys_missing
+                        ? &ngx_at_no_keys : &ngx_at_failures[ctx->verdict];
+        steps.failed = steps.failure->step;
     }
 
+    /* an alg that does not exist is refused before the iss */
+
+    if (steps.failed == NGX_AT_KEY && !steps.iss_known) {
+        steps.failed = NGX_AT_CREDENTIAL;
+    }
+
+    info = at_verdict_info(ctx->verdict);
     ngx_at_report_text(report, "reason", info->reason);
 
     if (ctx->verdict != AT_OK) {
@@ -963,14 +616,15 @@ ngx_at_explain_steps(at_bytes_t *report, ngx_http_request_t *r,
     ngx_at_report_open(report, "steps", "[");
 
     for (step = 0; step < NGX_AT_STEPS; step++) {
-        if (step == failed || ngx_at_step_applies(&steps, step)) {
-            ngx_at_report_step(&steps, step, failed, failure);
+        if (step == steps.failed || ngx_at_step_applies(&steps, step)) {
+            ngx_at_report_step(&steps, step);
         }
     }
 
     ngx_at_report_close(report, "]");
     ngx_at_report_close(report, "}");
 
-    return failure == &no_keys && steps.issuer
-           && steps.issuer->sources.nelts != 0;
+    at_claims_free(claims);
+
+    return steps.failure == &ngx_at_no_keys;
 }

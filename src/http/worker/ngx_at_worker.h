@@ -36,8 +36,6 @@ typedef struct {
     at_state_key_t             process_key;     /* random */
     ngx_uint_t                 measure_time;    /* of verifications */
     u_char                    *no_user_logged;  /* flags; by issuer block */
-    const at_jwt_trace_t      *jwt_trace;       /* only in a process of
-                                                   "auth-token explain" */
 
     /* keys_conf is the configuration of key_sets; NULL: none */
     const ngx_at_main_conf_t  *keys_conf;
