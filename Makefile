@@ -225,6 +225,7 @@ mutate:
 PARTS =
 campaign:
 	$(MAKE) -j$(JOBS) all unit fuzzers
+	$(MAKE) -j$(JOBS) SANITIZE=1 all
 	./t/campaign/run $(BUILD) $(PARTS)
 
 demo:

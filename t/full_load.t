@@ -2,8 +2,8 @@
 
 # Memory of the workers at full load: all kinds of credentials and of refusals, logins,
 # refreshes, logouts and the other token endpoints, without a pause.  The private memory
-# of a worker does not grow.  MINUTES is the duration after a third of this time, but at
-# most five minutes, in which caches fill (0.2).
+# of a worker does not grow.  MINUTES is the duration (0.2), after a minute in which the
+# verification cache fills: a small one, which is full soon.
 #
 # Requirements: memory-at-load.
 
@@ -19,7 +19,7 @@ use MIME::Base64 qw(encode_base64);
 use Time::HiRes qw(sleep time);
 
 my $minutes = $ENV{MINUTES} || 0.2;
-my $warm_up = min(5, $minutes / 3);
+my $warm_up = min(1, $minutes / 3);
 my $batch   = 16;               # requests sent at once
 
 # --- server -----------------------------------------------------------------
@@ -29,6 +29,7 @@ my $zones  = 'password failures=1000000/1m per_address=1000000';
 
 my $s = start(issuer_conf(main => "$zones; refresh_token grace=5s;") . <<'CONF' . api_conf('main', 'apps') . '}',
     %%ISSUER apps: issuer https://apps.example; audience api; client_claim appid; rights role; signing_key %%DIR%%/old.pem;%%
+    auth_token_cache 64k;
     auth_token_issuer other { issuer https://other.example; audience api; key_file %%DIR%%/keys.json;
                               algorithms RS256 ES256 EdDSA; }
     server {

@@ -32,7 +32,8 @@ returns its result: a hash of count and wrong.  With C<cut>, for workers that ar
 wrong, and a request that gets 502 is sent once more.
 
 C<end> stops the clients.  It returns the number of results, by "NAME RESULT" and,
-with C<cut>, "failed" or "cut" (502); and a list of the wrong results.
+with C<cut>, "failed" or "cut" (502); and a list of the wrong results.  C<wait> does the
+same once the clients have ended by themselves.
 
 =cut
 
@@ -122,8 +123,14 @@ sub start ($class, $s, $rows, %o) {
 }
 
 sub end ($self) {
-    my (%count, @wrong);
     open my $fh, '>', $self->{stop} or die "$self->{stop}: $!\n";
+    my @result = $self->wait;
+    unlink $self->{stop};
+    return @result;
+}
+
+sub wait ($self) {
+    my (%count, @wrong);
 
     for ($self->{pipes}->@*) {
         my ($pid, $from) = @$_;
@@ -134,7 +141,6 @@ sub end ($self) {
         $count{$_} += $report->{count}{$_} for keys $report->{count}->%*;
     }
 
-    unlink $self->{stop};
     return (\%count, \@wrong);
 }
 
