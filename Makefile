@@ -78,8 +78,9 @@ MODULE     = ngx_http_auth_token_module.so
 OBJTREE    = $(BUILD)/nginx
 
 .DELETE_ON_ERROR:
-.PHONY: all module command deps test-deps check test unit benchers bench demo demo-stop \
-        coverage mutate campaign fuzz fuzzers lint analyze install uninstall clean help
+.PHONY: all module command deps test-deps package-deps check test unit benchers bench demo demo-stop \
+        coverage mutate campaign fuzz fuzzers lint analyze install uninstall deb dist matrix \
+        clean help
 
 all: module command
 
@@ -100,6 +101,9 @@ help:
 	@echo 'make bench        measure speed, also of other servers (10 min)'
 	@echo 'make install      into $$(DESTDIR): module, command, manual page, completion'
 	@echo 'make uninstall    remove these files; keys and data remain'
+	@echo 'make deb          Debian packages of module and command, in build/deb'
+	@echo 'make dist         source archive, bill of materials and checksums, in build/dist'
+	@echo 'make matrix       build and try the module for the nginx of Debian 12 and 13'
 	@echo 'make clean        remove build/'
 	@echo 'WERROR=1          treat warnings as errors; for developers'
 	@echo 'NGINX_SRC=DIR     build against another source tree of nginx'
@@ -112,6 +116,9 @@ deps:
 
 test-deps:
 	./deps.sh build test
+
+package-deps:
+	./deps.sh build package
 
 # --- the module -------------------------------------------------------------
 
@@ -142,7 +149,7 @@ $(OBJTREE)/.configured: config src/http/module.map Makefile $(BUILD)/.sources
 	        | sed -n 's/^configure arguments: //p' \
 	        | sed -E "s/--(with|add)-[a-z0-9_-]+=dynamic//g; s/--add(-dynamic)?-module=[^ ]+//g") \
 	    --with-compat --add-dynamic-module=$(CURDIR) >configure.log 2>&1 \
-	    || { tail -n 20 configure.log >&2; exit 1; }
+	    || { grep '^auth_token: ' configure.log >&2 || tail -n 20 configure.log >&2; exit 1; }
 	@touch $@
 
 $(BUILD)/$(MODULE): $(OBJTREE)/.configured $(CORE_SRCS) $(CORE_HDRS) $(HTTP_SRCS)
@@ -312,6 +319,43 @@ uninstall:
 	for dir in $(KEYSDIR) $(MODULESDIR) $(dir $(MODULESDIR)); do \
 	    test ! -d $(DESTDIR)$$dir \
 	        || rmdir --ignore-fail-on-non-empty $(DESTDIR)$$dir || exit; done
+
+# --- release ----------------------------------------------------------------
+
+PACKAGE    = nginx-auth-token-$(VERSION)
+DEB        = $(BUILD_ROOT)/deb
+DIST       = $(BUILD_ROOT)/dist
+
+# Debian's packages, for this machine's release of Debian
+deb: package-deps
+	rm -rf $(DEB)
+	mkdir -p $(DEB)/source $(DEB)/debug
+	tar -c --exclude=./build --exclude=./.git . | tar -x -C $(DEB)/source
+	packaging/changelog $(VERSION) >$(DEB)/source/debian/changelog
+	cd $(DEB)/source && env -u MAKEFLAGS -u MAKEOVERRIDES -u MAKELEVEL \
+	    DEB_BUILD_OPTIONS=parallel=$(JOBS) dpkg-buildpackage -us -uc -b
+	mv $(DEB)/*-dbgsym_*.deb $(DEB)/debug/
+	rm -rf $(DEB)/source
+
+# The nginx of Debian 12 and 13 in a minimal Debian each, or the source tree NGINX_SRC
+matrix:
+	./deps.sh build matrix
+	packaging/matrix $(if $(filter-out file,$(origin NGINX_SRC)),$(NGINX_SRC),bookworm trixie)
+
+# The source archive of the last commit, a bill of materials and checksums.  They depend
+# on the commit only: two builds are identical.
+dist:
+	@git diff --quiet HEAD -- || { echo 'make dist: commit your changes first'; exit 1; }
+	rm -rf $(DIST)
+	mkdir -p $(DIST)/debian
+	packaging/changelog $(VERSION) >$(DIST)/debian/changelog
+	git -c tar.umask=0022 archive --format=tar --prefix=$(PACKAGE)/debian/ \
+	    --add-file=$(DIST)/debian/changelog --prefix=$(PACKAGE)/ HEAD \
+	    | gzip -9 -n >$(DIST)/$(PACKAGE).tar.gz
+	rm -r $(DIST)/debian
+	packaging/sbom $(VERSION) $(DIST)/$(PACKAGE).tar.gz $$(git log -1 --format=%ct) \
+	    >$(DIST)/$(PACKAGE).spdx.json
+	cd $(DIST) && sha256sum $(PACKAGE).tar.gz $(PACKAGE).spdx.json >SHA256SUMS
 
 clean:
 	rm -rf $(BUILD_ROOT)

@@ -1,9 +1,11 @@
 #!/bin/sh
 # Installs the packages that building, the demo, tests and the benchmark need.
 #
-#   ./deps.sh build|demo|test|bench|haproxy|apache|njs ...
+#   ./deps.sh [list] build|demo|test|package|matrix|image|bench|haproxy|apache|njs ...
 #
-# Does nothing, and needs no rights, if all of them are installed.
+# With list it prints the names of the packages instead.
+#
+# It does nothing, and needs no rights, if all of them are installed.
 
 set -eu
 
@@ -20,6 +22,12 @@ has_node() {
         && node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)' 2>/dev/null
 }
 
+list=
+if [ "${1-}" = list ]; then
+    list=1
+    shift
+fi
+
 for group in "$@"; do
     case $group in
     build)
@@ -33,10 +41,20 @@ for group in "$@"; do
     test)
         packages="$packages curl openssl perl libcryptx-perl libcrypt-jwt-perl
                   clang libclang-rt-14-dev libasan8 libubsan1 strace mandoc
-                  wrk python3-httpx chromium"
+                  wrk python3-httpx chromium
+                  dpkg-dev debhelper lowdown lintian mmdebstrap"
         # Debian's npm conflicts with a node from another source
         has_node || packages="$packages nodejs npm"
         tests=1
+        ;;
+    package)
+        packages="$packages dpkg-dev debhelper lowdown"
+        ;;
+    matrix)
+        packages="$packages mmdebstrap curl libpcre2-dev zlib1g-dev"
+        ;;
+    image)
+        packages="$packages ca-certificates dash"
         ;;
     bench)
         packages="$packages openssl perl wrk valgrind"
@@ -53,11 +71,17 @@ for group in "$@"; do
         packages="$packages libnginx-mod-http-js"
         ;;
     *)
-        echo "usage: $0 build|demo|test|bench|haproxy|apache|njs ..." >&2
+        echo "usage: $0 build|demo|test|package|matrix|image|bench|haproxy|apache|njs ..." >&2
         exit 2
         ;;
     esac
 done
+
+if [ -n "$list" ]; then
+    # shellcheck disable=SC2086
+    echo $packages
+    exit
+fi
 
 missing=
 for package in $packages; do
