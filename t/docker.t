@@ -1,15 +1,18 @@
 #!/usr/bin/perl
 
-# The Dockerfile, without a container engine: its steps agree with the Makefile and deps.sh, it
-# installs all packages that the built files need, .dockerignore excludes nothing that is needed,
-# and its entry point makes and fills the store and runs nginx under its user.
+# Dockerfile and compose.yaml, without a container engine: the steps agree with the Makefile and
+# deps.sh, .dockerignore excludes nothing that is needed, the entry point makes and fills the store
+# and runs nginx under its user.  As root, the image and the services of compose.yaml run in
+# directories and a network of their own.
+#
+# Requirements: container-image.
 
 use v5.36;
 
 use lib 't/lib';
 use AuthToken::Server;
 use AuthToken::Token qw(key good_token);
-use Cwd qw(realpath);
+use CPAN::Meta::YAML;
 use File::Path qw(make_path);
 use File::Temp qw(tempdir);
 use AuthToken::Export;
@@ -32,9 +35,10 @@ my @make = ('make', '-C', $root, '--no-print-directory', $ENV{AT_SANITIZE} ? 'SA
 
 $SIG{$_} = sub { exit 1 } for qw(INT TERM HUP);
 
-my $server;
+my ($server, $inside, @started);
 END {
     local $?;
+    kill 'KILL', @started;
     if ($server) {
         kill 'KILL', -$server;
         waitpid $server, 0;
@@ -48,21 +52,19 @@ my @stages = stages();
 is scalar(@stages), 2, 'the Dockerfile has two stages';
 my ($first, $second) = @stages;
 
-is $_->{FROM}[0] =~ s/ AS .*//r, 'debian:12', 'each stage begins with Debian 12' for @stages;
-is_deeply $first->{RUN}, ['./deps.sh build', 'make', 'make install DESTDIR=/out'],
-    'the first stage installs dependencies, builds and installs';
+is $first->{FROM}[0], 'debian:12 AS build', 'the first stage begins with Debian 12';
+is_deeply $second->{FROM}, ['scratch'], 'the second stage begins with nothing';
+is_deeply $first->{RUN}, ['./deps.sh build image', 'make', 'make install DESTDIR=/out', 'packaging/image /out /image'],
+    'the first stage installs dependencies, builds, installs, and makes the root directory of the image';
 is_deeply $first->{COPY}, ['deps.sh .', '. .'], 'the first stage copies this directory';
 
 my ($deps) = output(@make, '-n', 'deps') =~ /^(\S+ \S+)/m;
-is $deps, $first->{RUN}[0], 'make deps installs the same group of packages';
+is "$deps image", $first->{RUN}[0], 'make deps installs the same group of packages';
 like output('sed', '-n', '/^demo:/,/^$/p', "$root/Makefile"), qr/^\t\Q$deps\E\b/m,
     'make demo installs the same group of packages';
 
 # -p prints the rules, -q prevents building
 like output(@make, '-pq'), qr/^\.DEFAULT_GOAL := all$/m, 'make without a target is make all';
-
-is scalar($second->{RUN}->@*), 2, 'the second stage installs packages and makes the directory of the store';
-is $second->{COPY}[0], '--from=build /out/ /', 'the second stage copies the installed files';
 
 # --- installed files --------------------------------------------------------
 
@@ -80,40 +82,6 @@ my $conf = slurp("$root/conf-examples/docker/nginx.conf");
 my ($module) = $conf =~ /^load_module (\S+);$/m;
 ok $installed{$module}, 'the configuration loads the installed module';
 
-# --- packages ---------------------------------------------------------------
-
-my ($install) = $second->{RUN}[0] =~ /apt-get install ((?:-\S+ )*.*?) &&/;
-my @packages  = grep { !/^-/ } split ' ', $install;
-my %listed    = map { $_ => 1 } @packages;
-
-is "@packages", join(' ', sort @packages), 'packages are in alphabetical order';
-like $install, qr/--no-install-recommends/, 'recommended packages are not installed';
-
-my %direct  = map { package_of($_) => 1 } map { output('objdump', '-p', $_) =~ /^\s*NEEDED\s+(lib\S+)/mg } @files;
-my %named   = map { package_of($_) => 1 } linked();
-my %closure = closure(@packages);
-
-# libraries of the sanitizers are not in the image
-delete @direct{grep { /^lib(?:asan|ubsan|gcc|stdc)/ } keys %direct};
-
-for my $package (sort keys %{{ %direct, %named }}) {
-    next if $package eq 'libc6';
-    ok $listed{$package}, "$package is installed: a built file is linked with it";
-}
-
-for my $package (grep { $_ !~ /^(?:nginx|ca-certificates)$/ } @packages) {
-    ok $direct{$package} || $named{$package}, "$package is needed by a built file";
-}
-
-for my $library (sort map { output('ldd', $_) =~ m{=> (/\S+) \(}g } @files) {
-    my $package = package_of($library);
-    next if $package =~ /^lib(?:asan|ubsan|gcc|stdc)/ && $ENV{AT_SANITIZE};
-    ok $closure{$package}, "$library is installed with $package";
-}
-
-ok $listed{nginx}, 'nginx is installed';
-ok $listed{'ca-certificates'}, 'certificates of authorities are installed, for fetching keys';
-
 # --- build context ----------------------------------------------------------
 
 my @context = context();
@@ -128,7 +96,7 @@ my $plan = output('make', '-C', "$temp/context", 'MAKE=true', '-n', 'all', 'inst
                   'DESTDIR=/out');
 is $?, 0, 'the context is sufficient for make' or diag $plan;
 ok -e "$temp/context/$_", "$_ is in the context"
-    for qw(deps.sh docs/auth-token.1.in), map { (split ' ')[0] } grep { !/^--from/ }
+    for qw(deps.sh docs/auth-token.1.in packaging/image), map { (split ' ')[0] } grep { !/^--from/ }
        $second->{COPY}->@*;
 
 # --- how it runs ------------------------------------------------------------
@@ -136,15 +104,14 @@ ok -e "$temp/context/$_", "$_ is in the context"
 is_deeply $second->{USER}, ['www-data'], 'the user is unprivileged';
 is_deeply $second->{EXPOSE}, ['8080'], 'the port is exposed';
 is_deeply $second->{STOPSIGNAL}, ['SIGQUIT'], 'stopping the container does not drop a request';
-is_deeply $second->{COPY}, ['--from=build /out/ /',
+is_deeply $second->{COPY}, ['--from=build /image/ /',
                             'conf-examples/docker/nginx.conf /etc/nginx/nginx.conf',
                             'conf-examples/docker/conf.d/ /etc/nginx/conf.d/',
-                            'conf-examples/docker/entrypoint.sh /usr/local/bin/nginx-auth-token'],
+                            'conf-examples/docker/entrypoint.sh /usr/bin/nginx-auth-token'],
     'the configuration and the entry point are copied';
 
 my ($store) = ($second->{VOLUME} // [''])->[0];
-is $second->{RUN}[1], "install -d -o www-data -g www-data -m 2750 $store",
-    'the store is a volume that the user can write';
+like slurp("$root/packaging/image"), qr/^store=\Q$store\E$/m, 'the store is a volume that the image has';
 
 my $api = slurp("$root/conf-examples/docker/conf.d/api.conf");
 like $api, qr/^    listen 8080;$/m, 'the configuration listens on the exposed port';
@@ -243,6 +210,79 @@ my $logs = $errors . slurp("$image/stdout") =~ s/^token .*\n//mr;
 is_deeply [grep { index($logs, $_) >= 0 } $live, values %text, 'eyJ'], [], 'no log contains a token';
 is_deeply [glob "$temp/sanitizer/*"], [], 'no sanitizer report';
 
+# --- the image --------------------------------------------------------------
+
+SKIP: {
+    skip 'only root can run the image, not sanitized', 1 if $> != 0 || $ENV{AT_SANITIZE};
+    skip 'no namespaces for mounts, processes and network', 1
+        if system('unshare --mount --pid --net --fork true 2>/dev/null') != 0;
+
+    my ($status, $text) = of('sh', '-c', "cd $root && packaging/image $temp/out $temp/root");
+    is $status, 0, 'the root directory of the image is made' or diag $text;
+    my ($size) = output('du', '-sm', "$temp/root") =~ /^(\d+)/;
+    cmp_ok $size, '<', 40, "the image is small: $size MB";
+    ok !-e "$temp/root/usr/bin/$_", "the image has no $_" for qw(apt perl gcc env);
+    ok -s "$temp/root/var/lib/dpkg/status.d/$_", "the image lists its package $_" for qw(libssl3 libcurl4 nginx libc6 ca-certificates);
+
+    my $compose = CPAN::Meta::YAML->read_string(slurp("$root/compose.yaml"))->[0];
+    is_deeply [sort keys $compose->%*], ['services', 'volumes'], 'compose.yaml has services and volumes';
+    my %service = $compose->{services}->%*;
+    is_deeply [sort keys %service], ['api', 'nginx'], 'compose.yaml starts nginx and an API';
+    my @known = qw(build depends_on entrypoint image ports read_only tmpfs volumes);
+    for my $name (sort keys %service) {
+        is_deeply [grep { my $key = $_; !grep { $_ eq $key } @known } keys $service{$name}->%*], [], "$name: known keys";
+        for my $volume ($service{$name}{volumes}->@*) {
+            my ($from, $to) = split /:/, $volume;
+            ok $from =~ m{^\./} ? -d "$root/$from" : exists $compose->{volumes}{$from}, "$name: the volume $from exists";
+        }
+    }
+    is_deeply $service{nginx}{ports}, ['127.0.0.1:8080:8080'], 'the port of the image is published on loopback';
+
+    # one network; each service has its directory
+    my $outside = as_root('unshare', '--mount', '--pid', '--net', '--fork', '--kill-child', '--mount-proc',
+                        'sh', '-c', 'ip link set lo up; exec sleep 600');
+    push @started, $outside;
+    AuthToken::Log::await_true(sub { $inside = (split ' ', children($outside))[0] }, 'namespaces');
+
+    for my $name (qw(api nginx)) {
+        my $dir = "$temp/$name";
+        system('cp', '-a', "$temp/root", $dir) == 0 or die "cp: $?\n";
+        system('mkdir', '-p', "$dir/dev", "$dir/proc/self") == 0 or die "mkdir: $?\n";
+        system('mknod', '-m', '666', "$dir/dev/null", 'c', '1', '3') == 0 or die "mknod: $?\n";
+        spew("$dir/dev/$_", '') for qw(stdout stderr);
+        chmod 0666, "$dir/dev/stdout", "$dir/dev/stderr";
+        spew("$dir/etc/hosts", "127.0.0.1 localhost api\n");
+        for (grep { !/^--from/ } $second->{COPY}->@*) {
+            my ($from, $to) = split ' ';
+            system("cp -R $root/$from" . (-d "$root/$from" ? '.' : '') . " $dir$to") == 0 or die "cp: $?\n";
+        }
+        for (map { [split /:/] } grep { m{^\./} } $service{$name}{volumes}->@*) {
+            system("rm -rf $dir$_->[1]; cp -R $root/$_->[0] $dir$_->[1]") == 0 or die "cp: $?\n";
+        }
+        my @entry = $service{$name}{entrypoint} ? $service{$name}{entrypoint}->@* : ('nginx-auth-token');
+        push @started, as_root(in_service($name, @entry));
+    }
+
+    my $call = sub (@headers) {
+        output('nsenter', '-t', $inside, '-n', 'curl', '-sS', '-i', '--max-time', '10',
+               (map { ('-H', $_) } @headers), 'http://127.0.0.1:8080/');
+    };
+    ok eval { AuthToken::Log::await_true(sub { $call->() =~ / 401 / }, 'nginx') },
+        'without a token the response is 401' or diag slurp("$temp/services.log");
+
+    my ($step) = slurp("$root/compose.yaml") =~ /^#   docker compose exec nginx (auth-token .*)$/m;
+    my ($token) = output(in_service('nginx', split ' ', $step)) =~ /^token +(\S+)$/m;
+    ok defined $token, 'auth-token in the container makes an API token';
+    like $call->("X-API-Token: $token"), qr/^HTTP\S+ 200 .*\{"client":"me","scope":"read"\}$/s,
+        'with the token the example API answers with the identity of the caller';
+
+    unlike slurp("$temp/services.log"), qr/\[(?:alert|crit|emerg)\]/, 'no alarm is logged';
+
+    kill 'KILL', @started;
+    waitpid $_, 0 for @started;
+    @started = ();
+}
+
 done_testing;
 
 # --- the Dockerfile ---------------------------------------------------------
@@ -289,44 +329,6 @@ sub installed () {
     return map { m{^install -m \d+ (?:\S*/)?(\S+) \Q$out\E(\S+/)?(\S*)$}
                      ? ($2 . (length $3 ? $3 : $1) => 1) : () }
            split /\n/, $done;
-}
-
-# files of the libraries that Makefile and config link
-sub linked () {
-    my $text = slurp("$root/Makefile") . slurp("$root/config");
-    my %names = map { $_ => 1 } $text =~ /(?<=[\s"=])-l([a-z][a-z0-9_]*)\b/g;
-
-    return map {
-        chomp(my $path = output('gcc', "-print-file-name=lib$_.so"));
-        $path = slurp($path) =~ m{(/\S+/lib\S+\.so\.\d+)} ? $1 : $path
-            if -s $path < 1000;                       # a linker script, for example of libm
-        realpath($path);
-    } sort keys %names;
-}
-
-# the package of a library, given by its path or by its name
-sub package_of ($library) {
-    state %known;
-    return $known{$library} //= do {
-        my $path = $library;
-        chomp($path = output('gcc', "-print-file-name=$library")) if $library !~ m{/};
-
-        my @paths = map { ($_, "/usr$_", s{^/usr}{}r) } $path, realpath($path) // ();
-        my ($package) = output('dpkg', '-S', @paths) =~ /^([^:\s,]+)/m;
-        $package // die "no package has $library\n";
-    };
-}
-
-# packages and their dependencies, as far as they are installed
-sub closure (@names) {
-    my %found;
-    while (defined(my $name = shift @names)) {
-        next if $found{$name}++;
-        my $depends = output('dpkg-query', '-W', '-f', '${Pre-Depends}, ${Depends}', $name);
-        push @names, grep { length } map { s/[\s(:].*//sr =~ s/^\s+//r }
-                     map { s/^\s+//r } split /[,|]/, $depends;
-    }
-    return %found;
 }
 
 # --- running the image ------------------------------------------------------
@@ -431,7 +433,34 @@ sub status_of ($path, %o) {
     return $connection->response->{status};
 }
 
+# --- services of compose.yaml -----------------------------------------------
+
+sub children ($pid) { -e "/proc/$pid/task/$pid/children" ? slurp("/proc/$pid/task/$pid/children") : '' }
+
+sub as_root (@command) {
+    my $pid = fork // die "fork: $!\n";
+    return $pid if $pid;
+    POSIX::setsid();
+    open STDIN, '<', '/dev/null';
+    open STDOUT, '>>', "$temp/services.log" or POSIX::_exit(126);
+    open STDERR, '>&', \*STDOUT;
+    exec @command or POSIX::_exit(127);
+}
+
+# a command in the directory of a service, as the user of the image
+sub in_service ($name, @command) {
+    return ('nsenter', '-t', $inside, '-m', '-p', '-n', '--', 'chroot', '--userspec=www-data', "$temp/$name",
+            @command);
+}
+
 # --- helpers ----------------------------------------------------------------
+
+# status and output of a command
+sub of (@command) {
+    my $text = output('sh', '-c', 'exec "$@" 2>&1', 'sh', @command);
+    return ($?, $text);
+}
+
 
 sub output (@command) {
     my $pid = open my $pipe, '-|' // die "fork: $!\n";
