@@ -210,10 +210,18 @@ my $logs = $errors . slurp("$image/stdout") =~ s/^token .*\n//mr;
 is_deeply [grep { index($logs, $_) >= 0 } $live, values %text, 'eyJ'], [], 'no log contains a token';
 is_deeply [glob "$temp/sanitizer/*"], [], 'no sanitizer report';
 
+# --- compose.yaml -----------------------------------------------------------
+
+{
+    my ($status, $text) = of('docker-compose', '-f', "$root/compose.yaml", 'config', '-q');
+    is $status, 0, 'docker-compose accepts compose.yaml' or diag $text;
+}
+
 # --- the image --------------------------------------------------------------
 
 SKIP: {
     skip 'only root can run the image, not sanitized', 1 if $> != 0 || $ENV{AT_SANITIZE};
+    skip 'not everything is built', 1 if !-d "$temp/out";
     skip 'no namespaces for mounts, processes and network', 1
         if system('unshare --mount --pid --net --fork true 2>/dev/null') != 0;
 
