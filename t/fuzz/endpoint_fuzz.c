@@ -18,37 +18,41 @@
 #include "fuzz.h"
 
 
-/* --- matching ------------------------------------------------------- */
+/* --- matching ------------------------------------------------------------ */
 
 /* returns 1 if prefix and version were removed, 0 if not, -1 if unknown */
 static int
 fuzz_strip_version(at_str_t *path, int ignore_case)
 {
-    int         found;
-    char       *text;
-    regex_t     re;
-    regmatch_t  match;
+    char        *text;
+    regmatch_t   match;
+
+    static int      compiled;
+    static regex_t  re[2];      /* the second one ignores case */
 
     if (path->len && memchr(path->data, '\0', path->len)) {
         return -1;
     }
 
+    if (!compiled) {
+        compiled = 1;
+        fuzz_assert(regcomp(&re[0], "^/api(/v[0-9]+(\\.[0-9]+)?)?/",
+                            REG_EXTENDED) == 0
+                    && regcomp(&re[1], "^/api(/v[0-9]+(\\.[0-9]+)?)?/",
+                               REG_EXTENDED|REG_ICASE) == 0);
+    }
+
     text = fuzz_alloc(path->len + 1);
     (void) snprintf(text, path->len + 1, "%.*s", (int) path->len, path->data);
 
-    fuzz_assert(regcomp(&re, "^/api(/v[0-9](\\.[0-9]+)?)?/",
-                        REG_EXTENDED | (ignore_case ? REG_ICASE : 0)) == 0);
-
-    found = regexec(&re, text, 1, &match, 0) == 0;
-
-    if (found) {
-        path->data += match.rm_eo - 1;
-        path->len -= (size_t) match.rm_eo - 1;
+    if (regexec(&re[ignore_case != 0], text, 1, &match, 0) != 0) {
+        return 0;
     }
 
-    regfree(&re);
+    path->data += match.rm_eo - 1;
+    path->len -= (size_t) match.rm_eo - 1;
 
-    return found;
+    return 1;
 }
 
 
