@@ -507,6 +507,45 @@ test_old_access(void)
 }
 
 
+/* records in all tables; the format of the database is one of them */
+static size_t
+count_records(const char *name)
+{
+    char         text[64];
+    size_t       n = 0;
+    MDB_env     *env;
+    MDB_txn     *txn;
+    MDB_dbi      main, dbi;
+    MDB_val      table, value;
+    MDB_stat     st;
+    MDB_cursor  *cursor;
+
+    if (mdb_env_create(&env) != 0 || mdb_env_set_maxdbs(env, 16) != 0
+        || mdb_env_set_mapsize(env, (size_t) 4 << 30) != 0
+        || mdb_env_open(env, in_dir(name), MDB_RDONLY, 0600) != 0
+        || mdb_txn_begin(env, NULL, MDB_RDONLY, &txn) != 0
+        || mdb_dbi_open(txn, NULL, 0, &main) != 0
+        || mdb_cursor_open(txn, main, &cursor) != 0)
+    {
+        bail(name);
+    }
+
+    while (mdb_cursor_get(cursor, &table, &value, MDB_NEXT) == 0) {
+        (void) snprintf(text, sizeof(text), "%.*s", (int) table.mv_size,
+                        (char *) table.mv_data);
+        must(mdb_dbi_open(txn, text, 0, &dbi) == 0
+             && mdb_stat(txn, dbi, &st) == 0, text);
+        n += st.ms_entries;
+    }
+
+    mdb_cursor_close(cursor);
+    mdb_txn_abort(txn);
+    mdb_env_close(env);
+
+    return n;
+}
+
+
 /* logins within one second have the same access token */
 static void
 test_same_access(void)
@@ -589,7 +628,10 @@ test_clean(void)
     is_int(stat(in_dir("clean/data.mdb"), &st) == 0 && st.st_blocks *
            512 < 512 * 1024, 1, "the file stays below 512 KiB");
 
+    (void) clean_all(NOW + 2000 * DAY);
     at_session_db_close(sessions);
+    is_int(count_records("clean"), 1,
+           "all expired sessions are removed with all of their records");
 }
 
 
