@@ -168,6 +168,10 @@ for my $time ('first', 'second', 'third') {
         token => good_token(iss => 'https://clients', azp => 'robot', aud => 'robot', canary => 'x');
 }
 
+states '/clients', 'address: "127.0.0.1", allowed by record: "192.0.2.0/24 2001:db8::/32"',
+    'a client is no API token, also if its id is written in another case',
+    token => good_token(iss => 'https://clients', azp => 'ROBOT', aud => 'robot');
+
 # --- scopes and endpoints ---------------------------------------------------
 
 states '/scope', 'scope: "read write", required scope: "admin"', 'a missing scope', token => $good;

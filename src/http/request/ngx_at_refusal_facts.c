@@ -426,7 +426,9 @@ ngx_at_refusal_facts(u_char *pos, u_char *end, ngx_http_request_t *r,
         return text.pos;
     }
 
-    if (identity->client.len
+    /* its subject is its owner, if it has one */
+
+    if (ctx->kind == NGX_AT_API_TOKEN
         && !at_str_equal(identity->client, identity->subject))
     {
         ngx_at_log_value(&text, "API token", identity->client);
