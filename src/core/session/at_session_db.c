@@ -43,6 +43,7 @@ static const at_lmdb_schema_t  at_session_schema = {
 /*
  * Workers open the database one after the other, so that only one of them
  * replaces it if it is damaged.  Returns a descriptor that holds the lock.
+ * The path of lock.mdb, which is longer, fits into PATH_MAX.
  */
 static int
 at_session_db_lock(const char *path)
@@ -50,10 +51,7 @@ at_session_db_lock(const char *path)
     int   fd;
     char  parent[PATH_MAX];
 
-    if (snprintf(parent, PATH_MAX, "%s/..", path) >= PATH_MAX) {
-        return -1;
-    }
-
+    (void) snprintf(parent, PATH_MAX, "%s/..", path);
     fd = open(parent, O_RDONLY|O_DIRECTORY|O_CLOEXEC);
 
     while (fd != -1 && flock(fd, LOCK_EX) == -1 && errno == EINTR) {
@@ -77,9 +75,7 @@ at_session_db_replace(const char *path, at_error_t *err)
 
     static const char *const  files[] = { "data.mdb", "lock.mdb" };
 
-    if (snprintf(damaged, PATH_MAX, "%s.damaged", path) >= PATH_MAX) {
-        return -1;
-    }
+    (void) snprintf(damaged, PATH_MAX, "%s.damaged", path);
 
     for (i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
         if (at_lmdb_path(file, damaged, files[i], &cause) == 0) {
@@ -106,14 +102,10 @@ at_session_db_replace(const char *path, at_error_t *err)
 static void
 at_session_db_wait_for_writer(const char *path)
 {
-    int         fd;
-    char        file[PATH_MAX];
-    at_error_t  ignored;
+    int   fd;
+    char  file[PATH_MAX];
 
-    if (at_lmdb_path(file, path, "data.mdb", &ignored) != 0) {
-        return;
-    }
-
+    (void) snprintf(file, PATH_MAX, "%s/data.mdb", path);
     fd = open(file, O_RDONLY|O_CLOEXEC|O_NONBLOCK|O_NOFOLLOW);
 
     if (fd != -1) {
@@ -444,14 +436,19 @@ at_session_clean_session(at_session_db_t *db, MDB_txn *txn, MDB_val key,
     at_stored_session_t  session;
 
     if (key.mv_size != AT_SESSION_ID_LEN) {
-        return AT_LMDB_BAD_RECORD;
+        return 0;
     }
 
     memcpy(session.id, key.mv_data, AT_SESSION_ID_LEN);
     rc = at_session_load(db, txn, &session);
 
+    /* a damaged session is of no use, and must not prevent the cleaning */
+    if (rc == MDB_NOTFOUND || rc == AT_LMDB_BAD_RECORD) {
+        return at_session_delete(db, txn, AT_SESSION_SESSIONS, key);
+    }
+
     if (rc != 0) {
-        return rc == MDB_NOTFOUND ? 0 : rc;
+        return rc;
     }
 
     if (session.record.expires <= expired) {
@@ -475,7 +472,7 @@ at_session_clean_token(at_session_db_t *db, MDB_txn *txn, MDB_val key)
     at_refresh_record_t  token;
 
     if (key.mv_size != AT_SHA256_LEN) {
-        return AT_LMDB_BAD_RECORD;
+        return 0;
     }
 
     rc = at_session_get(db, txn, AT_SESSION_REFRESH, key, &token,
@@ -485,9 +482,9 @@ at_session_clean_token(at_session_db_t *db, MDB_txn *txn, MDB_val key)
         rc = at_stored_pair_clean(db, txn, token.session, key.mv_data);
     }
 
-    return rc == MDB_NOTFOUND ? 0
-           : rc != 0 ? rc
-           : at_session_delete(db, txn, AT_SESSION_REFRESH, key);
+    /* so is a damaged token, or a damaged pair, which its session removes */
+    return rc == 0 || rc == MDB_NOTFOUND || rc == AT_LMDB_BAD_RECORD
+           ? at_session_delete(db, txn, AT_SESSION_REFRESH, key) : rc;
 }
 
 

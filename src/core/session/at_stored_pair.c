@@ -85,14 +85,10 @@ at_stored_pair_split(at_session_copy_t *copy, const char *plain, size_t len)
 {
     const char  *access;
 
-    access = memchr(plain, '\0', len);
+    access = plain + strnlen(plain, len - 1) + 1;
 
-    if (access == NULL || ++access == plain + len || plain[len - 1] != '\0') {
-        return AT_LMDB_BAD_RECORD;
-    }
-
-    copy->refresh = strdup(plain);
-    copy->access = strdup(access);
+    copy->refresh = strndup(plain, len);
+    copy->access = strndup(access, (size_t) (plain + len - access));
 
     if (copy->refresh != NULL && copy->access != NULL) {
         return 0;
