@@ -58,6 +58,7 @@ my $s = start(<<'CONF', good => ['/good', token => with()]);
         location /path   { auth_token_require_scope $by_path;       proxy_pass %%UPSTREAM%%; }
         location /query  { auth_token_require_scope $arg_scope;     proxy_pass %%UPSTREAM%%; }
         location /text   { auth_token_require_scope "api.$arg_scope"; proxy_pass %%UPSTREAM%%; }
+        location /optional { auth_token_require_scope "read $arg_scope"; proxy_pass %%UPSTREAM%%; }
         location /two    { auth_token_require_scope read $arg_scope; proxy_pass %%UPSTREAM%%; }
         location /anytwo { auth_token_require_scope any read $arg_scope; proxy_pass %%UPSTREAM%%; }
         location /claim  { auth_token_require_scope $department;    proxy_pass %%UPSTREAM%%; }
@@ -194,6 +195,7 @@ may_not "/query$_", "an empty variable is refused, query '$_'", with('read', '')
     for '', '?scope=', '?other=read', '?scope', '?scope=&scope=read';
 may '/text?scope=read', 'a scope of text and variable is granted', with('api.read');
 may_not '/text', 'a scope of text and an empty variable is refused', with('api.read');
+may '/optional', 'the space before an empty variable is ignored', with('read');
 may '/two?scope=write', 'a scope and a variable: both are granted', with('read', 'write');
 may_not '/two?scope=write', 'a scope and a variable: the variable is not granted', with('read');
 may_not '/two', 'a scope and an empty variable are refused', with('read', 'write');

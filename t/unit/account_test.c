@@ -9,13 +9,12 @@
  *   allocation-points.
  */
 
-#include <time.h>
-#include <unistd.h>
+#define _GNU_SOURCE             /* RTLD_NEXT */
 
-#define FAIL_PROCESS
+#include <time.h>
 
 #include "dir.h"
-#include "fail.h"
+#include "fail_calls.h"
 #include "tap.h"
 
 #include "core/store/at_account.h"
@@ -240,14 +239,21 @@ test_roles(void)
 }
 
 
-static at_verdict_e
-ask_client(at_issuer_t *issuer, const char *claims, int only_issuer)
+static void
+set_client(at_issuer_t *issuer, const char *claims)
 {
     at_identity_release(&who);
 
     who.issuer = issuer;
     who.rights.admin = 1;
     who.claims = values_claims(claims);
+}
+
+
+static at_verdict_e
+ask_client(at_issuer_t *issuer, const char *claims, int only_issuer)
+{
+    set_client(issuer, claims);
 
     return at_account_authorize_client(&who, store, only_issuer);
 }
@@ -518,65 +524,158 @@ test_missing_owners(void)
 }
 
 
-/* --- allocations --------------------------------------------------------- */
+/* --- failing allocations and calls --------------------------------------- */
+
+
+/* as the server does: opens the store again if a file failed */
+static void
+reopen(void)
+{
+    at_error_t  err;
+
+    at_identity_release(&who);
+
+    if (!at_store_is_current(store)) {
+        at_store_close(store);
+        store = at_store_open(in_dir("store"), AT_STORE_WRITE, NULL, &err);
+        must(store != NULL, err.text);
+    }
+}
+
+
+static int
+is_failure(at_verdict_e verdict)
+{
+    return verdict == AT_FAILED || verdict == AT_UNAVAILABLE;
+}
 
 
 /* an identity that is found has all of its rights */
 static int
 fail_lookup(void *data, FAIL_UNUSED unsigned n)
 {
+    int           right;
     at_verdict_e  verdict = ask(data);
 
     (void) fail_end();
 
-    if (verdict == AT_OK) {
-        return at_rights_satisfy(&who.rights, str("Tenant.X.Read"),
-                                 AT_SCOPE_ALL)
-               && !at_rights_satisfy(&who.rights, str("Tenant.Standards.Read"),
-                                     AT_SCOPE_ALL);
-    }
+    right = verdict == AT_OK
+            ? at_rights_satisfy(&who.rights, str("Tenant.X.Read"),
+                                AT_SCOPE_ALL)
+              && !at_rights_satisfy(&who.rights, str("Tenant.Standards.Read"),
+                                    AT_SCOPE_ALL)
+            : is_failure(verdict);
+    reopen();
 
-    return verdict == AT_FAILED || verdict == AT_UNAVAILABLE;
+    return right;
+}
+
+
+/* the client of a token */
+static int
+fail_claims(void *data, FAIL_UNUSED unsigned n)
+{
+    int           right;
+    at_verdict_e  verdict;
+
+    failing.paused = 1;
+    set_client(data, "{'azp':'c'}");
+    failing.paused = 0;
+
+    verdict = at_account_authorize_client(&who, store, 1);
+    (void) fail_end();
+
+    right = verdict == AT_OK ? who.rights.role != NULL
+            : is_failure(verdict)
+              && !at_rights_satisfy(&who.rights, str("Tenant.X.Read"),
+                                    AT_SCOPE_ALL);
+    reopen();
+
+    return right;
 }
 
 
 static int
 fail_user(FAIL_UNUSED void *data, FAIL_UNUSED unsigned n)
 {
+    int               right;
     at_user_record_t  user;
     at_verdict_e      verdict;
 
-    at_identity_release(&who);
     verdict = at_account_get_user(&who, &user, store, str("jane"));
     (void) fail_end();
+    right = verdict == AT_OK ? user.enabled : is_failure(verdict);
+    reopen();
 
-    return verdict == AT_OK ? user.enabled
-           : verdict == AT_FAILED || verdict == AT_UNAVAILABLE;
+    return right;
 }
 
 
 static int
 fail_client(FAIL_UNUSED void *data, FAIL_UNUSED unsigned n)
 {
+    int                 right;
     at_verdict_e        verdict;
     at_client_record_t  client;
 
-    at_identity_release(&who);
     verdict = at_account_get_client(&who, &client, store, str("c"));
     (void) fail_end();
+    right = verdict == AT_OK ? client.enabled : is_failure(verdict);
+    reopen();
 
-    return verdict == AT_OK ? client.enabled
-           : verdict == AT_FAILED || verdict == AT_UNAVAILABLE;
+    return right;
 }
 
 
 static int
-fail_open(FAIL_UNUSED void *data, FAIL_UNUSED unsigned n)
+fail_exists(FAIL_UNUSED void *data, FAIL_UNUSED unsigned n)
 {
-    at_error_t   err = { { 0 } };
-    at_store_t  *other = at_store_open(in_dir("store"), AT_STORE_READ, NULL,
-                                       &err);
+    int  c = at_account_client_exists(store, str("c")),
+         none = at_account_client_exists(store, str("none"));
 
+    (void) fail_end();
+    reopen();
+
+    return c != 0 && none != 1;
+}
+
+
+static int
+count(void *data, TAP_UNUSED at_str_t key, TAP_UNUSED at_str_t value)
+{
+    (*(int *) data)++;
+
+    return 0;
+}
+
+
+static int
+fail_foreach(void *data, FAIL_UNUSED unsigned n)
+{
+    int         rc = -1, found = 0;
+    at_error_t  err;
+
+    if (at_store_begin(store, AT_STORE_READ, &err) == 0) {
+        rc = at_store_foreach(store, AT_TABLE_USERS, count, &found);
+        at_store_end(store);
+    }
+
+    (void) fail_end();
+    reopen();
+
+    return rc == -1 || found == *(int *) data;
+}
+
+
+static int
+fail_open(void *data, FAIL_UNUSED unsigned n)
+{
+    at_error_t          err = { { 0 } };
+    at_store_t         *other;
+    at_lmdb_verdict_t   verdict = { 0 };
+
+    other = at_store_open(in_dir("store"), *(at_store_mode_e *) data, &verdict,
+                          &err);
     (void) fail_end();
     at_store_close(other);
 
@@ -584,12 +683,37 @@ fail_open(FAIL_UNUSED void *data, FAIL_UNUSED unsigned n)
 }
 
 
+static int
+fail_create(FAIL_UNUSED void *data, FAIL_UNUSED unsigned n)
+{
+    int         rc;
+    at_error_t  err = { { 0 } };
+
+    rc = at_store_init(in_dir("new"), geteuid(), getegid(), &err);
+    (void) fail_end();
+
+    rc = rc == 0 || err.text[0] != '\0';
+    failing.paused = 1;
+    drop("new");
+    rc &= at_store_init(in_dir("new"), geteuid(), getegid(), &err) == 0;
+    drop("new");
+    failing.paused = 0;
+
+    return rc;
+}
+
+
 static void
 test_failures(void)
 {
-    char               by_role[] = "role", by_owner[] = "owned-by-jane";
+    int                users = 0;
+    char               by_role[] = "role", by_owner[] = "owned-by-jane",
+                       azp[] = "azp";
     at_list_t          none = { 0, 0, NULL };
     at_bytes_t         bytes = { NULL, 0, 0, 0 }, scopes = { NULL, 0, 0, 0 };
+    at_error_t         err;
+    at_issuer_t        issuer = { 0 };
+    at_claim_path_t    path;
     at_user_record_t   user = { 0 };
     at_token_record_t  token = { 0 };
 
@@ -611,8 +735,27 @@ test_failures(void)
     fail_each("an API token with a role", fail_lookup, by_role);
     fail_each("an API token with an owner", fail_lookup, by_owner);
     fail_each("a user", fail_user, NULL);
+    fail_errno = MDB_MAP_RESIZED;
+    fail_each("a user of a map that has grown", fail_user, NULL);
+    fail_errno = EIO;
     fail_each("a client", fail_client, NULL);
-    fail_each("opening a store", fail_open, NULL);
+    (void) at_claim_path_parse(&path, azp, 3);
+    issuer.client_claims = &path;
+    issuer.n_client_claims = 1;
+    issuer.client_rights = AT_CLIENT_RIGHTS_ROLE;
+    fail_each("the client of a token", fail_claims, &issuer);
+
+    fail_each("a question for a client", fail_exists, NULL);
+    must(at_store_begin(store, AT_STORE_READ, &err) == 0, err.text);
+    (void) at_store_foreach(store, AT_TABLE_USERS, count, &users);
+    at_store_end(store);
+    fail_each("all users", fail_foreach, &users);
+
+    fail_each("opening a store to read", fail_open, &(at_store_mode_e) {
+                  AT_STORE_READ });
+    fail_each("opening a store to write", fail_open, &(at_store_mode_e) {
+                  AT_STORE_WRITE });
+    fail_each("a new store", fail_create, NULL);
 
     at_bytes_free(&scopes);
 }

@@ -312,9 +312,12 @@ static void
 test_hit(void)
 {
     caller_t              c;
+    at_cidr_set_t         ranges = { 0 };
+    at_identity_t         packed;
     const at_identity_t  *identity;
     at_cache_t           *cache = create(MIB);
-    at_cache_key_t        key = key_of(at_str("a.b.c"));
+    at_cache_key_t        key = key_of(at_str("a.b.c")),
+                          second = key_of(at_str("d.e.f"));
 
     is_int(get(cache, key), -1, "an empty cache has no entry");
 
@@ -332,12 +335,18 @@ test_hit(void)
         at_cache_release(identity);
     }
 
+    packed = caller(&c, 2, LATER)->identity;
+    packed.range_set = &ranges;
+    at_cache_put(cache, &second, &packed, &epoch, NOW);
+    is_int(get(cache, second), -1,
+           "an identity with packed address ranges is not stored");
+
     is_int(get(cache, key_of(at_str("a.b.d"))), -1, "another text misses");
     is_int(get(cache, key_of(at_str("a.b."))), -1, "a prefix misses");
     is_int(get(cache, key_of(at_str("a.b.c "))), -1, "a longer text misses");
 
     is_int(at_cache_stats(cache)->hits, 1, "hits are counted");
-    is_int(at_cache_stats(cache)->misses, 4, "misses are counted");
+    is_int(at_cache_stats(cache)->misses, 5, "misses are counted");
     is_int(at_cache_stats(cache)->entries, 1, "entries are counted");
     is_int(at_cache_stats(cache)->evictions, 0,
            "a cache with room evicts nothing");

@@ -327,6 +327,12 @@ test_rsa_odd(void)
     ok(is_refused(key_rsa_public(n, number("010001")), ALL, ""),
        "a modulus with the factor 251");
 
+    /* OpenSSL looks for factors up to 751 */
+    n = number_like_modulus(2040);
+    (void) BN_mul_word(n, 757);
+    ok(is_refused(key_rsa_public(n, number("010001")), ALL, "modulus"),
+       "a modulus with the factor 757");
+
     /* e > n: more than 32 bits */
     ok(is_refused(key_rsa_public(number_like_modulus(2048),
                                  number_like_modulus(2100)), ALL, ""),

@@ -27,6 +27,7 @@ static struct {
     unsigned  n;                /* allocations so far */
     unsigned  first;            /* number of the first one to fail; 0: none */
     int       lasting;
+    int       paused;           /* none fails, none is counted */
     unsigned  failed;           /* number of failed allocations */
 } failing;
 
@@ -54,6 +55,10 @@ fail_end(void)
 FAIL_UNUSED static int
 fail_next(void)
 {
+    if (failing.paused) {
+        return 0;
+    }
+
     failing.n++;
 
     if (failing.first == 0 || failing.n < failing.first
@@ -177,8 +182,8 @@ fail_each(const char *name, int (*attempt)(void *data, unsigned n), void *data)
             }
         }
 
-        ok(n > 1 && n < FAIL_POINTS, "%s: %u allocations can fail%s", name,
-           n - 1, lasting ? ", from each one on" : ", and all after it");
+        ok(n > 1 && n < FAIL_POINTS, "%s: %u points can fail, %s", name, n - 1,
+           lasting ? "each with all after it" : "each alone");
         is_int(wrong, 0, "%s succeeds, or fails without an effect", name);
     }
 }

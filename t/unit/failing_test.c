@@ -3,22 +3,26 @@
  * SPDX-License-Identifier: BSD-2-Clause
  *
  * Each allocation of the process fails in turn, libraries included: hashes,
- * encryption, JSON, request bodies, cached identities, published keys.  A
+ * encryption, JSON, request bodies, cached identities, keys.  So do random
+ * numbers and locales.  A
  * function succeeds, or fails without a partial result.  alloc_test.c does the
  * same for verification, account_test.c for the store.
  *
  * Requirements: allocation-points, allocation-failures.
  */
 
-#define FAIL_PROCESS
+#define _GNU_SOURCE             /* RTLD_NEXT */
+
+#include <locale.h>
 
 #include "core/authz/at_cache.h"
 #include "core/base/at_bytes.h"
 #include "core/base/at_crypto.h"
 #include "core/jose/at_key_text.h"
+#include "core/jose/at_keyset.h"
 #include "core/json/at_fields.h"
 #include "core/json/at_json.h"
-#include "fail.h"
+#include "fail_calls.h"
 #include "sign.h"
 #include "tap.h"
 
@@ -28,6 +32,9 @@
 
 
 static const unsigned char  key[AT_SHA256_LEN] = "key";
+
+FAIL_CALL(locale_t, (locale_t) 0, newlocale,
+          (int mask, const char *name, locale_t base), (mask, name, base))
 
 
 /* --- hashes and encryption ----------------------------------------------- */
@@ -103,6 +110,22 @@ fail_json(void *data, TAP_UNUSED unsigned n)
     at_json_free(&json);
 
     return rc;
+}
+
+
+/* a number with more digits than are exact */
+static int
+fail_number(TAP_UNUSED void *data, TAP_UNUSED unsigned n)
+{
+    int              rc;
+    double           number = 0;
+    at_json_value_t  value = { .type = AT_JSON_NUMBER };
+
+    value.text = "1234567890123456789.5";
+    value.n = (uint32_t) strlen(value.text);
+    rc = at_json_number(&value, &number);
+
+    return rc == 0 ? number > 1e18 : rc == -1;
 }
 
 
@@ -194,6 +217,54 @@ fail_publish(void *data, TAP_UNUSED unsigned n)
 
 
 static int
+fail_copy(void *data, TAP_UNUSED unsigned n)
+{
+    int        right;
+    at_key_t  *copy = at_key_copy(data, AT_RS256);
+
+    (void) fail_end();
+    right = copy == NULL || at_key_algs(copy) == at_alg_bit(AT_RS256);
+    at_key_free(copy);
+
+    return right;
+}
+
+
+static void
+ignore(TAP_UNUSED void *data, TAP_UNUSED const char *text)
+{
+}
+
+
+/* a set that is accepted has its key, and can be written */
+static int
+fail_keyset(void *data, TAP_UNUSED unsigned n)
+{
+    int           right;
+    char         *text;
+    at_error_t    err = { { 0 } };
+    at_keyset_t  *set;
+
+    set = at_keyset_parse_jwks(str(data), at_alg_bit(AT_RS256), ignore, NULL,
+                               &err);
+    (void) fail_end();
+
+    if (set == NULL) {
+        ERR_clear_error();
+        return err.text[0] != '\0';
+    }
+
+    text = at_keyset_to_jwks(set);
+    right = set->n == 1 && text != NULL && strstr(text, "\"n\"") != NULL
+            && strstr(text, "\"x5t\"") != NULL;
+    free(text);
+    at_keyset_free(set);
+
+    return right;
+}
+
+
+static int
 fail_bytes(TAP_UNUSED void *data, TAP_UNUSED unsigned n)
 {
     int         right;
@@ -215,15 +286,38 @@ fail_bytes(TAP_UNUSED void *data, TAP_UNUSED unsigned n)
 static void
 test_failures(void)
 {
+    char        *jwks;
+    json_t      *jwk = at_key_to_jwk(key_rsa(2048), AT_RS256, at_str("")),
+                *set = json_pack("{s:[o]}", "keys", jwk);
+    at_key_t    *rsa;
+    at_error_t   err;
+
     static char  object[16 * MEMBERS];
+
+    (void) json_object_set_new(jwk, "x5t",
+                               json_string("AAAAAAAAAAAAAAAAAAAAAAAAAAA"));
+    (void) json_object_set_new(jwk, "x5t#S256",
+                               json_string("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+                                           "AAAAAAAAA"));
+    jwks = json_dumps(set, JSON_COMPACT);
+    (void) EVP_PKEY_up_ref(key_rsa(2048));
+    rsa = at_key_create(key_rsa(2048), ~0u, &err);
+    must(jwks != NULL && rsa != NULL, "a key");
 
     fail_each("hashing", fail_hash, NULL);
     fail_each("encryption", fail_seal, NULL);
     fail_each("an object with many members", fail_json, object);
+    fail_each("a long number", fail_number, NULL);
     fail_each("a request body", fail_fields, NULL);
     fail_each("an entry of the cache", fail_cache, NULL);
     fail_each("publishing a key", fail_publish, key_rsa(2048));
+    fail_each("copying a key", fail_copy, rsa);
+    fail_each("a JWK Set", fail_keyset, jwks);
     fail_each("a record", fail_bytes, NULL);
+
+    at_key_free(rsa);
+    free(jwks);
+    json_decref(set);
 }
 
 

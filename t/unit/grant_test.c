@@ -219,18 +219,41 @@ fail_sign(void *mint, unsigned n)
 }
 
 
+/* complete claims, or none */
+static int
+fail_claims(void *user, TAP_UNUSED unsigned n)
+{
+    int    right;
+    char  *text = at_token_claims_user(&grant, user);
+
+    (void) fail_end();
+    right = text == NULL || strstr(text, "[\"read\",\"write\"]") != NULL;
+    free(text);
+
+    return right;
+}
+
+
 /* libjwt checks its own allocations, but not the allocations of jansson */
 static void
 test_failures(void)
 {
     at_error_t   err;
+    at_bytes_t   bytes = { NULL, 0, 0, 0 };
     at_mint_t   *mint = at_mint_create(pem_private(key_rsa(2048), NULL), &err);
+
+    at_user_record_t  user = { .username = at_str("jane"), .id = at_str("7") };
 
     json_set_alloc_funcs(__libc_malloc, free);
     fail_each("signing", fail_sign, mint);
     json_set_alloc_funcs(malloc, free);
 
     at_mint_free(mint);
+
+    at_list_add(&bytes, &user.scopes, at_str("read"));
+    at_list_add(&bytes, &user.scopes, at_str("write"));
+    fail_each("the claims of a user", fail_claims, &user);
+    at_bytes_free(&bytes);
 }
 
 

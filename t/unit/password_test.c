@@ -5,14 +5,15 @@
  * Requirements: login-timing, allocation-points, allocation-failures.
  */
 
+#define _GNU_SOURCE             /* RTLD_NEXT */
+
 #include <crypt.h>
 #include <errno.h>
 #include <stdint.h>
 #include <time.h>
 
 #include "core/session/at_password.h"
-#define FAIL_PROCESS
-#include "fail.h"
+#include "fail_calls.h"
 #include "tap.h"
 
 
@@ -192,6 +193,8 @@ test_no_hashes(void)
         "$2b$4a$......................u7Y3dsLYs5N2E9fBYQ6sUh1gc5kNdRyi",
         "$2b$04$......................u7Y3dsLYs5N2E9fBYQ6sUh1gc5kNdRy:",
         "$2b$04$......................u7Y3dsLYs5N2E9fBYQ6sUh1gc5kNdRyii",
+        "$6$salt salt$qFmFH.bQmmtXzyBY0s9v7Oicd2z4XSIecDzlB5KiA2/jctKu9YterLp8"
+        "wwnSq.qc.eoxqOmSuNp2xS0ktL3nh/",
         "$sha1$1$x$y", "{SSHA}abc", "plaintext password"
     };
 
@@ -199,6 +202,9 @@ test_no_hashes(void)
         ok(!at_password_hash_is_valid(str(texts[i])), "no hash: \"%s\"",
            texts[i]);
     }
+
+    ok(!at_password_hash_is_valid(str(repeat('$', AT_PASSWORD_HASH_LEN))),
+       "no hash: a text that is too long");
 
     is_int(at_password_verify(at_str("abJnggxhB/yWI"), at_str("password")),
            AT_PASSWORD_WRONG, "a DES hash does not match");
@@ -309,6 +315,7 @@ test_failures(void)
 
     (void) at_password_hash(tried, str(right), &err);
 
+    fail_errno = ENOMEM;
     fail_each("a right password", fail_verify, right);
     fail_each("a wrong password", fail_verify, wrong);
     fail_each("hashing", fail_hash, right);

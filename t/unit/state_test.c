@@ -2,25 +2,26 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * The state directory: creation, checks, and authenticated files.
+ * The state directory: creation, checks, lock, and authenticated files; with
+ * failing allocations and calls.
  */
 
-#include <errno.h>
-#include <fcntl.h>
+#define _GNU_SOURCE             /* RTLD_NEXT */
+
+#include <dirent.h>
 #include <libgen.h>
-#include <sys/stat.h>
+#include <limits.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include <openssl/err.h>
 
 #include "core/base/at_file.h"
-#include <openssl/rand.h>
-
 #include "core/session/at_state.h"
+#include "core/session/at_state_lock.h"
 #include "dir.h"
+#include "fail_calls.h"
 #include "tap.h"
 
 
@@ -29,7 +30,6 @@
 
 
 static const char  *nfs_path;   /* as if an NFS were mounted on it */
-static int          random_fails;
 
 
 /* replaces the function of the C library */
@@ -45,14 +45,6 @@ statfs(const char *path, struct statfs *fs)
     }
 
     return 0;
-}
-
-
-/* replaces the function of OpenSSL */
-int
-RAND_priv_bytes(unsigned char *bytes, int len)
-{
-    return random_fails ? 0 : RAND_bytes(bytes, len);
 }
 
 
@@ -216,29 +208,6 @@ test_network_file_system(void)
     ok(strstr(err.text, "network file system") != NULL,
        "the error names the cause: %s", err.text);
     nfs_path = NULL;
-}
-
-
-static void
-test_no_random_bytes(void)
-{
-    at_error_t      err;
-    at_state_key_t  key;
-    const char     *path;
-
-    random_fails = 1;
-    is_int(at_state_open(&key, in_dir("weak"), MINE, (gid_t) -1, &err), -1,
-           "without random bytes no directory is opened");
-    ok(access(in_dir("weak/key"), F_OK) == -1, "and no key is stored");
-    random_fails = 0;
-
-    path = fresh(&key);
-    random_fails = 1;
-    is_int(at_state_write(&key, in_dir("state/file"), at_str("p"),
-                          at_str("text"), &err), -1,
-           "without a random name no file is written");
-    is_int(run("test $(ls %s | wc -l) = 2", path), 0, "and none is left");
-    random_fails = 0;
 }
 
 
@@ -493,12 +462,274 @@ test_files(void)
 }
 
 
+/* --- the lock ------------------------------------------------------------ */
+
+
+static void
+test_lock(void)
+{
+    int             i, fd, fds[2], ready[2], status;
+    char            is_in_use[64], file[PATH_MAX], byte = 0;
+    pid_t           pid;
+    at_error_t      err;
+    at_state_key_t  key;
+    const char     *path = fresh(&key);
+
+    static const char *const  others[] = { "", "x y\n", "1 \001\n" };
+
+    must(pipe(fds) == 0 && pipe(ready) == 0, "pipe");
+    (void) fflush(stdout);
+    pid = fork();
+
+    if (pid == 0) {
+        (void) close(fds[1]);
+        byte = (char) at_state_lock(&fd, path, &err);
+        (void) !write(ready[1], &byte, 1);
+        _exit(read(fds[0], &byte, 1) != 0);
+    }
+
+    (void) !read(ready[0], &byte, 1);
+    is_int(byte, AT_STATE_LOCKED, "a process locks the directory");
+
+    (void) snprintf(is_in_use, sizeof(is_in_use), "process %ld on host ",
+                    (long) pid);
+    is_int(at_state_lock(&fd, path, &err), AT_STATE_IN_USE,
+           "another process cannot lock it");
+    ok(strstr(err.text, is_in_use) != NULL, "the error names the first: %s",
+       err.text);
+    (void) close(fd);
+
+    (void) snprintf(file, sizeof(file), "%s/lock", path);
+
+    for (i = 0; i < (int) N(others); i++) {
+        fd = open(file, O_WRONLY|O_TRUNC);
+        (void) !write(fd, others[i], strlen(others[i]));
+        (void) close(fd);
+        is_int(at_state_lock(&fd, path, &err), AT_STATE_IN_USE,
+               "the lock file has other content");
+        ok(strstr(err.text, "another server: use") != NULL,
+           "the error does not repeat it");
+        (void) close(fd);
+    }
+
+    (void) close(fds[1]);
+    (void) waitpid(pid, &status, 0);
+    is_int(at_state_lock(&fd, path, &err), AT_STATE_LOCKED,
+           "the lock ends with the process");
+    (void) close(fd);
+
+    (void) run("rm %s && ln -s key %s", file, file);
+    is_int(at_state_lock(&fd, path, &err), AT_STATE_LOCK_FAILED,
+           "a symbolic link as lock");
+
+    memset(file, 'x', PATH_MAX - 5);
+    file[PATH_MAX - 5] = '\0';
+    is_int(at_state_lock(&fd, file, &err), AT_STATE_LOCK_FAILED,
+           "a path that is too long");
+}
+
+
+/* --- failing allocations and calls --------------------------------------- */
+
+
+static at_error_t  failed;      /* of the call that may fail */
+
+
+/* no temporary file is left */
+static int
+entries_are(const char *path, int n)
+{
+    int             found = -2;         /* "." and ".." */
+    DIR            *dir = opendir(path);
+    struct dirent  *entry;
+
+    must(dir != NULL, path);
+
+    while ((entry = readdir(dir)) != NULL) {
+        found++;
+    }
+
+    (void) closedir(dir);
+
+    return found == n;
+}
+
+
+/* creates the directory, which the next attempt completes */
+static int
+fail_create(FAIL_UNUSED void *data, FAIL_UNUSED unsigned n)
+{
+    int                    rc;
+    uid_t                  uid = geteuid() == 0 ? OTHER : MINE;
+    at_state_key_t         key, again;
+    const char            *path = in_dir("fail");
+    static at_state_key_t  zeros;
+
+    (void) unlink(in_dir("fail/key"));
+    (void) rmdir(in_dir("fail/data"));
+    (void) rmdir(path);
+    failed.text[0] = '\0';
+
+    rc = at_state_open(&key, path, uid, (gid_t) -1, &failed);
+    (void) fail_end();
+
+    return (rc == 0 || (failed.text[0] != '\0'
+                        && memcmp(&key, &zeros, sizeof(key)) == 0))
+           && at_state_open(&again, path, uid, (gid_t) -1, &failed) == 0
+           && (rc != 0 || memcmp(&key, &again, sizeof(key)) == 0)
+           && entries_are(path, 2);
+}
+
+
+/* of a directory that exists, or not */
+static int
+fail_inspect(void *data, FAIL_UNUSED unsigned n)
+{
+    failed.text[0] = '\0';
+
+    return at_state_inspect(data, MINE, &failed) == 0
+           || failed.text[0] != '\0';
+}
+
+
+static const at_state_key_t  zero_key;
+
+
+static int
+content_is(const char *expected)
+{
+    int         equal;
+    char       *text;
+    size_t      len;
+
+    equal = at_state_read(&zero_key, in_dir("fail/data/x"), at_str("p"), 100,
+                          &text, &len, &failed) == 0
+            && at_str_equal((at_str_t) { text, len }, str(expected));
+    free(text);
+
+    return equal;
+}
+
+
+/* a file that cannot be replaced keeps its content */
+static int
+fail_write(FAIL_UNUSED void *data, FAIL_UNUSED unsigned n)
+{
+    int          rc;
+    const char  *file = in_dir("fail/data/x");
+
+    failing.paused = 1;
+    (void) at_state_write(&zero_key, file, at_str("p"), at_str("old"),
+                          &failed);
+    failed.text[0] = '\0';
+    failing.paused = 0;
+
+    rc = at_state_write(&zero_key, file, at_str("p"), at_str("new"), &failed);
+    (void) fail_end();
+
+    return (rc == 0 ? content_is("new")
+                    : failed.text[0] != '\0'
+                      && (content_is("old") || content_is("new")))
+           && entries_are(in_dir("fail/data"), 1);
+}
+
+
+static int
+fail_read(FAIL_UNUSED void *data, FAIL_UNUSED unsigned n)
+{
+    failed.text[0] = '\0';
+
+    return content_is("new") || failed.text[0] != '\0';
+}
+
+
+static int
+fail_lock(FAIL_UNUSED void *data, FAIL_UNUSED unsigned n)
+{
+    int              fd = -1;
+    at_state_lock_e  result;
+
+    failed.text[0] = '\0';
+    result = at_state_lock(&fd, in_dir("fail"), &failed);
+    (void) fail_end();
+
+    if (result != AT_STATE_LOCK_FAILED) {
+        (void) close(fd);
+    }
+
+    return result == AT_STATE_LOCKED
+           || (result == AT_STATE_LOCK_FAILED && failed.text[0] != '\0');
+}
+
+
+static const struct {
+    const char  *name;
+    int        (*attempt)(void *data, unsigned n);
+    const char  *path;
+} attempts[] = {
+    { "creating the directory", fail_create, NULL },
+    { "inspecting it", fail_inspect, "fail" },
+    { "inspecting a missing one", fail_inspect, "missing" },
+    { "writing a file", fail_write, NULL },
+    { "reading a file", fail_read, NULL },
+    { "locking", fail_lock, NULL },
+};
+
+
+static void
+test_failures(void)
+{
+    size_t    i;
+    unsigned  n, wrong;
+
+    for (i = 0; i < N(attempts); i++) {
+        char  path[512];
+
+        (void) snprintf(path, sizeof(path), "%s",
+                        attempts[i].path != NULL ? in_dir(attempts[i].path)
+                                                 : "");
+        fail_each(attempts[i].name, attempts[i].attempt, path);
+
+        /* a signal interrupts one call */
+        fail_errno = EINTR;
+        wrong = 0;
+
+        for (n = 1; n < FAIL_POINTS; n++) {
+            fail_begin(n, 0);
+            wrong += !attempts[i].attempt(path, n);
+
+            if (fail_end() == 0) {
+                break;
+            }
+        }
+
+        is_int(wrong, 0, "%s, with a signal", attempts[i].name);
+        fail_errno = EIO;
+    }
+}
+
+
+static void
+test_long_path(void)
+{
+    char        path[PATH_MAX - 5];
+    at_error_t  err;
+
+    memset(path, 'x', sizeof(path) - 1);
+    path[sizeof(path) - 1] = '\0';
+
+    is_int(at_state_write(&zero_key, path, at_str("p"), at_str("x"), &err), -1,
+           "a path that is too long for the temporary file");
+    ok(strstr(err.text, "cannot write") != NULL, "the error says what failed");
+}
+
+
 int
 main(void)
 {
-    RUN(test_open, test_refused, test_network_file_system,
-        test_no_random_bytes, test_owners, test_race, test_hmac, test_mac,
-        test_files);
+    RUN(test_open, test_refused, test_network_file_system, test_owners,
+        test_race, test_hmac, test_mac, test_files, test_lock, test_failures,
+        test_long_path);
 
     return tap_done();
 }

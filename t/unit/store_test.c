@@ -671,6 +671,22 @@ test_unwritten_end(void)
 }
 
 
+/* writes the number into both meta pages */
+static void
+set_last_transaction(uint64_t number)
+{
+    int     i, fd = open(in_dir("s/data.mdb"), O_RDWR);
+    size_t  at = offsetof(at_lmdb_meta_t, txnid);
+
+    for (i = 0; i < 2; i++) {
+        must(pwrite(fd, &number, sizeof(number), (off_t) (i * PAGE + at))
+             == sizeof(number), "cannot write a meta page");
+    }
+
+    (void) close(fd);
+}
+
+
 static void
 test_current(void)
 {
@@ -688,6 +704,18 @@ test_current(void)
     (void) rename(in_dir("away"), in_dir("s"));
     is_current(store, 1, "a store that was restored");
 
+    at_store_close(store);
+
+    /* LMDB takes the next number from lock.mdb */
+    store = open_store(AT_STORE_WRITE);
+    set_last_transaction(1000);
+    is_int(at_store_begin(store, AT_STORE_WRITE, &err), -1,
+           "data.mdb is overwritten by a later one: no write");
+    ok(strstr(err.text, "data.mdb was replaced") != NULL, "the error says so");
+    at_store_close(store);
+
+    make();
+    store = open_store(AT_STORE_READ);
     cut(3 * PAGE);
     is_current(store, 0, "a truncated store");
     cut(PAGE);
@@ -1091,11 +1119,46 @@ test_pinned(void)
 }
 
 
+/* writes more than the smallest map has room for */
+static void
+grow(const char *value)
+{
+    char         key[16];
+    unsigned     i;
+    at_store_t  *store = begin_store(AT_STORE_WRITE);
+
+    for (i = 0; i < 40; i++) {
+        (void) snprintf(key, sizeof(key), "%u", i);
+        (void) put(store, key, value);
+    }
+
+    _exit(commit(store) != 0);
+}
+
+
+/* the functions that open a store or a session database look at it first */
+static void
+test_long_path(void)
+{
+    char       path[PATH_MAX - 5];
+    at_lmdb_t  lmdb;
+
+    memset(path, 'x', sizeof(path) - 1);
+    path[sizeof(path) - 1] = '\0';
+
+    is_int(at_lmdb_open(&lmdb, path, &at_store_schema, AT_LMDB_READ, NULL,
+                        &err), AT_LMDB_FAILED, "a path that is too long");
+    ok(strstr(err.text, "too long") != NULL, "the error says so");
+    is_int(at_store_inspect(path, NULL, &err), -1, "inspect rejects it, too");
+}
+
+
 static void
 test_limited_map(void)
 {
     int          rc;
     char        *value, key[16];
+    pid_t        pid;
     unsigned     i;
     at_store_t  *store;
 
@@ -1128,6 +1191,21 @@ test_limited_map(void)
        "a full map: %s", at_store_error(store));
     at_store_end(store);
     at_store_close(store);
+
+    /* another process has all of the address space */
+    store = open_store(AT_STORE_READ);
+    pid = fork();
+
+    if (pid == 0) {
+        largest_map = 0;
+        grow(value);
+    }
+
+    (void) waitpid(pid, NULL, 0);
+    is_int(at_store_begin(store, AT_STORE_READ, &err), -1,
+           "the file has outgrown a limited map");
+    is_current(store, 0, "the store");
+    at_store_close(store);
     free(value);
 
     largest_map = 63 * mib;
@@ -1152,7 +1230,7 @@ main(void)
         test_records, test_abort, test_each, test_lower, test_unwritten_end,
         test_current, test_full_disk, test_damage_codes, test_processes,
         test_other_data, test_killed, test_dead_readers, test_snapshot,
-        test_pinned, test_limited_map);
+        test_pinned, test_long_path, test_limited_map);
 
     return tap_done();
 }

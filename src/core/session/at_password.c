@@ -270,16 +270,16 @@ at_password_verify(at_str_t hash, at_str_t password)
     memcpy(work->setting, hash.data, hash.len);
     work->setting[hash.len] = '\0';
 
-    rc = AT_PASSWORD_WRONG;
     text = at_password_crypt(work);
 
+    /* the hash is valid: yescrypt returns EINVAL if there is no memory */
     if (text == NULL) {
-        rc = errno == ENOMEM ? AT_PASSWORD_FAILED : AT_PASSWORD_WRONG;
+        rc = AT_PASSWORD_FAILED;
 
-    } else if (strlen(text) == hash.len
-               && at_crypto_equal(text, hash.data, hash.len) && known)
-    {
-        rc = AT_PASSWORD_RIGHT;
+    } else {
+        rc = strlen(text) == hash.len
+             && at_crypto_equal(text, hash.data, hash.len) && known
+             ? AT_PASSWORD_RIGHT : AT_PASSWORD_WRONG;
     }
 
     at_password_work_free(work);

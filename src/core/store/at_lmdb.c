@@ -525,6 +525,10 @@ at_lmdb_begin(at_lmdb_t *lmdb, unsigned flags, MDB_txn **txn)
         return MDB_INVALID;
     }
 
+    if (lmdb->outgrown) {
+        return MDB_MAP_RESIZED;
+    }
+
     for (tries = 0; /* void */; tries++) {
         rc = *txn ? mdb_txn_renew(*txn)
                   : mdb_txn_begin(lmdb->env, NULL, flags, txn);
@@ -539,12 +543,12 @@ at_lmdb_begin(at_lmdb_t *lmdb, unsigned flags, MDB_txn **txn)
          * Another process has enlarged the map: LMDB must adopt its size.  If
          * it cannot, it has no map any more, so a smaller map is not enlarged.
          */
-        if (lmdb->map_size < lmdb->schema->map_size) {
+        if (lmdb->map_size < lmdb->schema->map_size
+            || mdb_env_set_mapsize(lmdb->env, 0) != 0)
+        {
             lmdb->outgrown = 1;
             return rc;
         }
-
-        (void) mdb_env_set_mapsize(lmdb->env, 0);
     }
 }
 
