@@ -263,6 +263,31 @@ at_session_retire_access(at_session_db_t *db, MDB_txn *txn,
 }
 
 
+/* the keys and records of two tokens, and the key of the refresh token */
+static int
+at_session_mac_pair(const at_session_db_t *db, at_stored_session_t *session,
+    const at_session_token_pair_t *pair, at_refresh_record_t *token,
+    at_access_key_t *access)
+{
+    unsigned char  *refresh;
+
+    refresh = session->record.refresh;
+
+    memset(token, 0, sizeof(at_refresh_record_t));
+    memcpy(token->session, session->id, AT_SESSION_ID_LEN);
+    memcpy(access->session, session->id, AT_SESSION_ID_LEN);
+    token->expires = pair->refresh_expires;
+
+    return at_session_mac(db, refresh, at_str("refresh token"), pair->refresh)
+           == 0
+           && at_session_mac_token(db, token->mac, refresh, session->id) == 0
+           && at_session_mac(db, access->access, at_str("access token"),
+                             pair->access)
+              == 0
+           ? 0 : ENOMEM;
+}
+
+
 /* stores a session with its next tokens */
 static int
 at_session_put_pair(at_session_db_t *db, MDB_txn *txn,
@@ -282,19 +307,10 @@ at_session_put_pair(at_session_db_t *db, MDB_txn *txn,
         return rc != 0 ? rc : MDB_MAP_FULL;
     }
 
-    memset(&token, 0, sizeof(token));
-    memcpy(token.session, session->id, AT_SESSION_ID_LEN);
-    memcpy(access.session, session->id, AT_SESSION_ID_LEN);
-    token.expires = pair->refresh_expires;
+    rc = at_session_mac_pair(db, session, pair, &token, &access);
 
-    if (at_session_mac(db, record->refresh, at_str("refresh token"),
-                       pair->refresh) != 0
-        || at_session_mac_token(db, token.mac, record->refresh, session->id)
-           != 0
-        || at_session_mac(db, access.access, at_str("access token"),
-                          pair->access) != 0)
-    {
-        return ENOMEM;
+    if (rc != 0) {
+        return rc;
     }
 
     old = access;
@@ -350,6 +366,23 @@ at_session_end(at_session_db_t *db, MDB_txn *txn, at_stored_session_t *session,
 /* --- login and refresh --------------------------------------------------- */
 
 
+static void
+at_session_init(at_stored_session_t *stored, const at_session_t *session,
+    int64_t now, int64_t expires)
+{
+    memset(stored, 0, sizeof(at_stored_session_t));
+    memcpy(stored->id, session->id, AT_SESSION_ID_LEN);
+    memcpy(stored->record.user_tag, session->user_tag, AT_SESSION_TAG_LEN);
+    stored->record.created = now;
+    stored->record.expires = expires;
+    stored->record.removal = expires;
+    stored->record.user_len = (uint32_t) session->user.len;
+    stored->record.issuer_len = (uint32_t) session->issuer.len;
+    stored->user = session->user;
+    stored->issuer = session->issuer;
+}
+
+
 at_session_e
 at_session_create(at_session_db_t *db, const at_session_t *session,
     const at_session_token_pair_t *pair, const at_session_limits_t *limits,
@@ -367,16 +400,7 @@ at_session_create(at_session_db_t *db, const at_session_t *session,
         return AT_SESSION_FAILED;
     }
 
-    memset(&stored, 0, sizeof(stored));
-    memcpy(stored.id, session->id, AT_SESSION_ID_LEN);
-    memcpy(stored.record.user_tag, session->user_tag, AT_SESSION_TAG_LEN);
-    stored.record.created = now;
-    stored.record.expires = pair->refresh_expires;
-    stored.record.removal = pair->refresh_expires;
-    stored.record.user_len = (uint32_t) session->user.len;
-    stored.record.issuer_len = (uint32_t) session->issuer.len;
-    stored.user = session->user;
-    stored.issuer = session->issuer;
+    at_session_init(&stored, session, now, pair->refresh_expires);
 
     if (at_session_begin_write(db, &txn, err) != 0) {
         return AT_SESSION_FAILED;
@@ -497,15 +521,53 @@ at_session_replace_token(at_session_db_t *db, MDB_txn *txn,
 }
 
 
+/* returns LMDB's code */
+static int
+at_session_use_token(at_session_db_t *db, MDB_txn *txn, at_str_t refresh,
+    const at_session_token_pair_t *next, const at_session_limits_t *limits,
+    at_session_copy_t *copy, int64_t now, at_session_e *result)
+{
+    int                  rc;
+    at_session_lookup_t  found;
+
+    rc = at_session_lookup(db, txn, &found, refresh, now, result);
+
+    if (*result != AT_SESSION_OK) {
+        return rc;
+    }
+
+    if (at_session_is_limited(&found, limits, now)) {
+        *result = AT_SESSION_LIMITED;
+        return 0;
+    }
+
+    if (found.token.used == 0) {
+        return at_session_replace_token(db, txn, &found, refresh, next, now,
+                                        limits->grace);
+    }
+
+    /* a negative difference: the clock went backwards, not a reuse */
+    if (now - found.token.used >= limits->grace) {
+        *result = AT_SESSION_REUSED;
+        return at_session_end(db, txn, &found.session, now);
+    }
+
+    rc = at_stored_pair_get(db, txn, found.session.id, refresh, found.digest,
+                            copy);
+    *result = rc == MDB_NOTFOUND ? AT_SESSION_USED : AT_SESSION_REPEATED;
+
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+
 at_session_e
 at_session_rotate(at_session_db_t *db, at_str_t refresh,
     const at_session_token_pair_t *next, const at_session_limits_t *limits,
     at_session_copy_t *copy, int64_t now, at_error_t *err)
 {
-    int                  rc;
-    MDB_txn             *txn;
-    at_session_e         result;
-    at_session_lookup_t  found;
+    int            rc;
+    MDB_txn       *txn;
+    at_session_e   result;
 
     *copy = (at_session_copy_t) { NULL, NULL };
 
@@ -513,34 +575,8 @@ at_session_rotate(at_session_db_t *db, at_str_t refresh,
         return AT_SESSION_FAILED;
     }
 
-    rc = at_session_lookup(db, txn, &found, refresh, now, &result);
-
-    if (result != AT_SESSION_OK) {
-        /* nothing is written */
-
-    } else if (at_session_is_limited(&found, limits, now)) {
-        result = AT_SESSION_LIMITED;
-
-    } else if (found.token.used == 0) {
-        rc = at_session_replace_token(db, txn, &found, refresh, next, now,
-                                      limits->grace);
-
-    } else if (now - found.token.used < limits->grace) {
-
-        /* a negative difference: the clock went backwards, not a reuse */
-        result = AT_SESSION_REPEATED;
-        rc = at_stored_pair_get(db, txn, found.session.id, refresh,
-                                found.digest, copy);
-
-        if (rc == MDB_NOTFOUND) {
-            result = AT_SESSION_USED;
-            rc = 0;
-        }
-
-    } else {
-        result = AT_SESSION_REUSED;
-        rc = at_session_end(db, txn, &found.session, now);
-    }
+    rc = at_session_use_token(db, txn, refresh, next, limits, copy, now,
+                              &result);
 
     if (at_session_end_write(db, txn, rc, err) == 0) {
         return result;
@@ -557,6 +593,45 @@ at_session_rotate(at_session_db_t *db, at_str_t refresh,
 /* --- logout -------------------------------------------------------------- */
 
 
+/* the session of one record: see below */
+static int
+at_session_visit_access(at_session_db_t *db, MDB_txn *txn,
+    const at_access_key_t *access, int64_t expires, int64_t now,
+    unsigned *active, at_stored_session_t *latest)
+{
+    int                  rc;
+    at_stored_session_t  session;
+
+    memcpy(session.id, access->session, AT_SESSION_ID_LEN);
+    rc = at_session_load(db, txn, &session);
+
+    if (rc != 0) {
+        return rc == MDB_NOTFOUND ? 0 : rc;
+    }
+
+    if (session.record.revoked != 0
+        || (now >= expires
+            && !at_session_is_latest_access(&session, access->access)))
+    {
+        return 0;
+    }
+
+    (*active)++;
+
+    if (latest == NULL) {
+        return at_session_end(db, txn, &session, now);
+    }
+
+    if (*active > 1 && latest->record.expires >= session.record.expires) {
+        return 0;
+    }
+
+    memcpy(latest->id, session.id, AT_SESSION_ID_LEN);
+
+    return at_session_load(db, txn, latest);
+}
+
+
 /*
  * Counts the active sessions of an access token.  Sets *latest to the session
  * with the latest expiry; revokes all of them if latest is NULL.  Logins of a
@@ -567,23 +642,20 @@ static int
 at_session_each_of_access(at_session_db_t *db, MDB_txn *txn, at_str_t access,
     int64_t now, unsigned *active, at_stored_session_t *latest)
 {
-    int                   rc;
-    int64_t               expires;
-    MDB_val               key, value;
-    MDB_cursor           *cursor;
-    at_access_key_t       first;
-    at_stored_session_t   session;
+    int               rc;
+    int64_t           expires;
+    MDB_val           key, value;
+    MDB_cursor       *cursor;
+    at_access_key_t   first, found;
 
     *active = 0;
     memset(&first, 0, sizeof(first));
 
     rc = at_session_mac(db, first.access, at_str("access token"), access);
 
-    if (rc != 0) {
-        return rc;
+    if (rc == 0) {
+        rc = mdb_cursor_open(txn, db->lmdb.tables[AT_SESSION_ACCESS], &cursor);
     }
-
-    rc = mdb_cursor_open(txn, db->lmdb.tables[AT_SESSION_ACCESS], &cursor);
 
     if (rc != 0) {
         return rc;
@@ -594,41 +666,22 @@ at_session_each_of_access(at_session_db_t *db, MDB_txn *txn, at_str_t access,
 
     while (rc == 0) {
 
-        if (key.mv_size != sizeof(at_access_key_t)
-            || value.mv_size != sizeof(expires))
-        {
+        if (key.mv_size != sizeof(found) || value.mv_size != sizeof(expires)) {
             rc = AT_LMDB_BAD_RECORD;
             break;
         }
 
-        if (memcmp(key.mv_data, first.access, AT_SHA256_LEN) != 0) {
+        memcpy(&found, key.mv_data, sizeof(found));
+        memcpy(&expires, value.mv_data, sizeof(expires));
+
+        if (memcmp(found.access, first.access, AT_SHA256_LEN) != 0) {
             break;
         }
 
-        memcpy(&expires, value.mv_data, sizeof(expires));
-        memcpy(session.id, (char *) key.mv_data + AT_SHA256_LEN,
-               AT_SESSION_ID_LEN);
+        rc = at_session_visit_access(db, txn, &found, expires, now, active,
+                                     latest);
 
-        rc = at_session_load(db, txn, &session);
-
-        if (rc == 0 && session.record.revoked == 0
-            && (now < expires
-                || at_session_is_latest_access(&session, first.access)))
-        {
-            if (latest == NULL) {
-                rc = at_session_end(db, txn, &session, now);
-
-            } else if (*active == 0
-                       || latest->record.expires < session.record.expires)
-            {
-                memcpy(latest->id, session.id, AT_SESSION_ID_LEN);
-                rc = at_session_load(db, txn, latest);
-            }
-
-            (*active)++;
-        }
-
-        if (rc == 0 || rc == MDB_NOTFOUND) {
+        if (rc == 0) {
             rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
         }
     }
