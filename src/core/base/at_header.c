@@ -110,14 +110,14 @@ at_header_basic_decode(at_str_t credential, char *buf, at_str_t *user,
     char    url[AT_HEADER_BASIC_MAX];
     size_t  len;
 
-    if (credential.len > sizeof(url)
-        || at_header_base64_to_url(url, &len, credential) != 0)
-    {
-        return -1;
+    rc = credential.len <= sizeof(url)
+         ? at_header_base64_to_url(url, &len, credential) : -1;
+
+    if (rc == 0) {
+        rc = at_base64url_decode((unsigned char *) buf, &len,
+                                 (at_str_t) { url, len });
     }
 
-    rc = at_base64url_decode((unsigned char *) buf, &len,
-                             (at_str_t) { url, len });
     at_crypto_cleanse(url, sizeof(url));
 
     if (rc != 0 || !at_str_is_printable((at_str_t) { buf, len })) {

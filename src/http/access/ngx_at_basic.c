@@ -70,6 +70,7 @@ ngx_at_basic_start(ngx_http_request_t *r, ngx_at_ctx_t *ctx)
                                &check->name, &check->secret)
         != 0)
     {
+        at_crypto_cleanse(buf, ctx->credential.len);
         return AT_BAD_BASIC;
     }
 

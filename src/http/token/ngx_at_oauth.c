@@ -193,10 +193,11 @@ static at_verdict_e
 ngx_at_oauth_read_basic(ngx_http_request_t *r,
     at_str_t values[NGX_AT_OAUTH_FIELDS])
 {
-    char       *buf, *plain;
-    size_t      n, id_len, secret_len;
-    at_str_t    user, password, id;
-    ngx_str_t   credential;
+    char          *buf, *plain;
+    size_t         n, id_len, secret_len;
+    at_str_t       user, password, id;
+    ngx_str_t      credential;
+    at_verdict_e   verdict;
 
     if (ngx_at_find_header(r, "authorization") == NULL) {
         return AT_OK;
@@ -215,24 +216,25 @@ ngx_at_oauth_read_basic(ngx_http_request_t *r,
     }
 
     plain = buf + n;
+    verdict = AT_BAD_BASIC;
 
     if (at_header_basic_decode(ngx_at_view(credential), buf, &user, &password)
-        != 0
-        || at_fields_decode(plain, &id_len, user) != 0
-        || at_fields_decode(plain + id_len, &secret_len, password) != 0)
+        == 0
+        && at_fields_decode(plain, &id_len, user) == 0
+        && at_fields_decode(plain + id_len, &secret_len, password) == 0)
     {
-        return AT_BAD_BASIC;
+        id = (at_str_t) { plain, id_len };
+        verdict = values[NGX_AT_OAUTH_CLIENT_ID].len
+                  && !at_str_equal(values[NGX_AT_OAUTH_CLIENT_ID], id)
+                  ? AT_SEVERAL_CREDENTIALS : AT_OK;
+    }
+
+    if (verdict != AT_OK) {
+        at_crypto_cleanse(buf, n * 2);
+        return verdict;
     }
 
     at_crypto_cleanse(buf, n);
-
-    id = (at_str_t) { plain, id_len };
-
-    if (values[NGX_AT_OAUTH_CLIENT_ID].len
-        && !at_str_equal(values[NGX_AT_OAUTH_CLIENT_ID], id))
-    {
-        return AT_SEVERAL_CREDENTIALS;
-    }
 
     values[NGX_AT_OAUTH_CLIENT_ID] = id;
     values[NGX_AT_OAUTH_CLIENT_SECRET] = (at_str_t) { plain + id_len,
