@@ -200,6 +200,9 @@ for my $flow ('first keys', 'rotation', 'reload') {
             # state directory cannot be opened, logins fail until the next reload.
             my $status = status_of(get(token => flip($rs)));
             my $down = $status == 0 && $kind =~ /getrandom|memory/;
+            push @wrong, "$name: the log does not say why no worker starts"
+                if $down && $kind eq 'getrandom'
+                && $s->errors->content !~ /auth_token: worker process cannot start: no random bytes/;
             push @wrong, "$name: a forged token gets $status" if !$down && $status !~ /^(?:401|5..)$/;
             $s->reload if $down || $log =~ /\[emerg\]/;
             push @wrong, "$name: no request succeeds" if !eventually_200($flow eq 'rotation' ? $rotated : $fetched);

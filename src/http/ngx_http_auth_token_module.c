@@ -283,7 +283,7 @@ ngx_at_init_process(ngx_cycle_t *cycle)
     ngx_at_worker.measure_time = ngx_at_uses_verify_time(cycle);
     ngx_at_job_init(atmcf);
 
-    if (ngx_at_worker_init(atmcf) != NGX_OK
+    if (ngx_at_worker_init(cycle, atmcf) != NGX_OK
         || ngx_at_keys_watch(cycle, atmcf) != NGX_OK
         || ngx_at_fetch_watch(cycle, atmcf) != NGX_OK
         || ngx_at_store_watch(cycle, atmcf) != NGX_OK)

@@ -514,7 +514,7 @@ ngx_at_explain_init_process(ngx_cycle_t *cycle)
                                                 ngx_http_auth_token_module);
     ngx_at_job_init(atmcf);
 
-    if (ngx_at_worker_init(atmcf) != NGX_OK
+    if (ngx_at_worker_init(cycle, atmcf) != NGX_OK
         || ngx_at_keys_watch(cycle, atmcf) != NGX_OK
         || ngx_at_fetch_load_stored(cycle, atmcf) != NGX_OK
         || ngx_at_store_watch(cycle, atmcf) != NGX_OK)

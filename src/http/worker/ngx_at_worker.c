@@ -65,27 +65,36 @@ ngx_at_clock_is_trusted(void)
 }
 
 
+/* nginx only logs that the process exits with code 2 */
+
 ngx_int_t
-ngx_at_worker_init(const ngx_at_main_conf_t *atmcf)
+ngx_at_worker_init(ngx_cycle_t *cycle, const ngx_at_main_conf_t *atmcf)
 {
+    const char  *missing;
+
     at_jwt_init();
 
-    if (at_random(&ngx_at_worker.process_key, sizeof(at_state_key_t)) != 0) {
-        return NGX_ERROR;
+    missing = "random bytes";
+
+    if (at_random(&ngx_at_worker.process_key, sizeof(at_state_key_t)) == 0) {
+        ngx_at_worker.verifier = at_verifier_create();
+        ngx_at_worker.cache = atmcf->cache_size
+                              ? at_cache_create(atmcf->cache_size) : NULL;
+
+        missing = ngx_at_worker.verifier == NULL
+                  ? "memory for the verification of tokens"
+                  : atmcf->cache_size && ngx_at_worker.cache == NULL
+                  ? "memory for \"auth_token_cache\"" : NULL;
     }
 
-    ngx_at_worker.verifier = at_verifier_create();
-    if (ngx_at_worker.verifier == NULL) {
-        return NGX_ERROR;
-    }
-
-    if (atmcf->cache_size == 0) {
+    if (missing == NULL) {
         return NGX_OK;
     }
 
-    ngx_at_worker.cache = at_cache_create(atmcf->cache_size);
+    ngx_log_error(NGX_LOG_EMERG, cycle->log, 0,
+                  "auth_token: worker process cannot start: no %s", missing);
 
-    return ngx_at_worker.cache ? NGX_OK : NGX_ERROR;
+    return NGX_ERROR;
 }
 
 

@@ -72,7 +72,8 @@ void ngx_at_worker_reset(void);
  */
 ngx_uint_t ngx_at_clock_is_trusted(void);
 
-ngx_int_t ngx_at_worker_init(const ngx_at_main_conf_t *atmcf);
+ngx_int_t ngx_at_worker_init(ngx_cycle_t *cycle,
+    const ngx_at_main_conf_t *atmcf);
 void ngx_at_worker_exit(void);
 
 /* a damaged file may have killed the process that this worker replaces */
