@@ -30,6 +30,7 @@ my $s = start($zones . <<'CONF' . $locations . '    }', prepare => \&prepare);
 
     auth_token_claim $named_claim id;
     limit_req_zone $named_claim zone=named_claim:1m rate=1r/m;
+    limit_req_zone $auth_token_client zone=delayed:1m rate=30r/m;
     map $auth_token_client $mapped { default $auth_token_client; }
     limit_req_zone $mapped zone=mapped:1m rate=1r/m;
 
@@ -49,6 +50,7 @@ my $s = start($zones . <<'CONF' . $locations . '    }', prepare => \&prepare);
         location /good        { proxy_pass %%UPSTREAM%%; }
         location /named_claim { limit_req zone=named_claim; proxy_pass %%UPSTREAM%%; }
         location /mapped      { limit_req zone=mapped; proxy_pass %%UPSTREAM%%; }
+        location /delayed     { limit_req zone=delayed burst=3; proxy_pass %%UPSTREAM%%; }
         location /near        { auth_token_allow 127.0.0.2; limit_req zone=client; proxy_pass %%UPSTREAM%%; }
         location /scoped      { auth_token_require_scope never; limit_req zone=client; proxy_pass %%UPSTREAM%%; }
         location /set         { set $names "$auth_token_client"; proxy_pass %%UPSTREAM%%; }
@@ -75,7 +77,7 @@ sub prepare ($s) {
 
         $store->import_records(users => [map { user_record($_, password_hash => $slow) } 'jane', 'bob', 'owner']);
         $store->client('near', %client, allow => '127.0.0.2');
-        $store->client($_, %client) for qw(off location cookie expired scoped);
+        $store->client($_, %client) for qw(off location cookie expired scoped delayed);
         $store->client('role-less', issuer => 'roles');
         $api_token{ranges}  = $store->token('ranges', scope => 'read', allow => '127.0.0.2');
         $api_token{off}     = $store->token('t-off', scope => 'read');
@@ -135,6 +137,11 @@ after_refusals 'no_role', 'a client without a role', \@role_less,
 
 after_refusals 'expired', 'an expired token', [token => of('expired', exp => time - 1)], sub { },
     token => of('expired');
+
+# limit_req delays the second request for two seconds
+granted $s, '/delayed', 'a token at the first of two requests', token => of('delayed');
+refused $s, '/delayed', expired => 'a token that expires while limit_req delays the request',
+    token => of('delayed', exp => time + 1);
 
 my @cookie = (cookie => 'accessToken=' . of('cookie'), method => 'POST', body => '');
 after_refusals 'origin_not_allowed', 'a cookie of another site',
