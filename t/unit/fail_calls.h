@@ -3,8 +3,9 @@
  * SPDX-License-Identifier: BSD-2-Clause
  *
  * Calls of the system and of LMDB that fail, counted with the allocations of
- * fail.h.  They replace the functions in the whole process, so LMDB's own
- * calls of the system fail as well.  The test defines _GNU_SOURCE.
+ * fail.h; with a sanitizer only these calls fail.  They replace the functions
+ * in the whole process, so LMDB's own calls of the system fail as well.  The
+ * test defines _GNU_SOURCE.
  */
 
 #ifndef FAIL_CALLS_H
