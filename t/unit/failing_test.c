@@ -19,6 +19,7 @@
 #include "core/base/at_bytes.h"
 #include "core/base/at_crypto.h"
 #include "core/jose/at_key_text.h"
+#include "core/jose/at_jwt.h"
 #include "core/jose/at_keyset.h"
 #include "core/json/at_fields.h"
 #include "core/json/at_json.h"
@@ -265,6 +266,21 @@ fail_keyset(void *data, TAP_UNUSED unsigned n)
 
 
 static int
+fail_decode(TAP_UNUSED void *data, TAP_UNUSED unsigned n)
+{
+    int          right;
+    at_claims_t *header;
+
+    header = at_jwt_decode_header(at_str("eyJhbGciOiJSUzI1NiJ9.e30.AAAA"));
+    (void) fail_end();
+    right = header == NULL || at_claims_object(header)->n == 1;
+    at_claims_free(header);
+
+    return right;
+}
+
+
+static int
 fail_bytes(TAP_UNUSED void *data, TAP_UNUSED unsigned n)
 {
     int         right;
@@ -313,6 +329,7 @@ test_failures(void)
     fail_each("publishing a key", fail_publish, key_rsa(2048));
     fail_each("copying a key", fail_copy, rsa);
     fail_each("a JWK Set", fail_keyset, jwks);
+    fail_each("the header of a token", fail_decode, NULL);
     fail_each("a record", fail_bytes, NULL);
 
     at_key_free(rsa);

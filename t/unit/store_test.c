@@ -1204,6 +1204,8 @@ test_limited_map(void)
     (void) waitpid(pid, NULL, 0);
     is_int(at_store_begin(store, AT_STORE_READ, &err), -1,
            "the file has outgrown a limited map");
+    is_int(at_store_begin(store, AT_STORE_READ, &err), -1,
+           "so it has at the next request");
     is_current(store, 0, "the store");
     at_store_close(store);
     free(value);
