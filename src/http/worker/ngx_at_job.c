@@ -336,7 +336,8 @@ ngx_at_job_thread_handler(void *data, ngx_log_t *log)
         }
     }
 
-    sessions = ngx_at_worker.sessions.handle;
+    /* the handle changes at any time, but not while writes run */
+    sessions = n > 1 ? ngx_at_worker.sessions.handle : NULL;
 
     if (n == 1 || at_session_db_begin_group(sessions, &err) != 0) {
         ngx_at_job_run_all(q);
