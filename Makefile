@@ -3,6 +3,7 @@
 BUILD_ROOT = build
 VERSION   := $(shell sed -n 's/^.define AT_VERSION *"\(.*\)"/\1/p' src/core/base/at_version.h)
 SANITIZE   = 0
+TSAN       = 0
 COVERAGE   = 0
 
 # The nginx to build for, and its sources.  Debian's nginx-dev is sufficient; a complete
@@ -32,7 +33,9 @@ WARNINGS   = -Wall -Wextra -Wshadow -Wpointer-arith -Wcast-qual \
              -Wstrict-prototypes -Wmissing-prototypes -Wvla
 WERROR     = 0
 ERRORS     = $(if $(filter 1,$(WERROR)),-Werror,-Wno-error)
-HARDENING  = -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIC
+# Debian's hardening flags
+HARDENING  = -fstack-protector-strong -Wformat -Werror=format-security \
+             -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fPIC
 LDFLAGS    = -Wl,-z,relro -Wl,-z,now -Wl,--as-needed
 
 ifeq ($(SANITIZE),1)
@@ -41,6 +44,11 @@ BUILD      = $(BUILD_ROOT)/sanitize
 # block.  The unit tests of src/core use malloc() and are fully checked.
 SANFLAGS   = -fsanitize=address,undefined -fno-omit-frame-pointer -O1
 HARDENING  = -fPIC
+else ifeq ($(TSAN),1)
+BUILD      = $(BUILD_ROOT)/tsan
+SANFLAGS   = -fsanitize=thread -fno-omit-frame-pointer -O1
+HARDENING  = -fPIC
+TASKS      = -include $(CURDIR)/t/lib/tsan_tasks.h
 else ifeq ($(COVERAGE),1)
 BUILD      = $(BUILD_ROOT)/coverage
 # workers have threads, and nginx-dev asks for _FORTIFY_SOURCE
@@ -53,8 +61,8 @@ endif
 
 CORE_CFLAGS = -std=gnu11 $(CFLAGS) $(HARDENING) $(WARNINGS) $(ERRORS) $(SANFLAGS) -Isrc
 # nginx's own headers cause these warnings; its configure adds -Werror
-MODULE_CFLAGS = $(CFLAGS) $(filter-out -Wcast-qual -Wshadow -Wextra,$(WARNINGS)) \
-                $(ERRORS) $(SANFLAGS)
+MODULE_CFLAGS = $(CFLAGS) $(HARDENING) $(filter-out -Wcast-qual -Wshadow -Wextra,$(WARNINGS)) \
+                $(ERRORS) $(SANFLAGS) $(TASKS)
 CORE_LIBS   = -lcrypto -lcrypt -lcurl -ljansson -llmdb -lm
 CLI_LIBS    = -ljwt $(CORE_LIBS)
 
@@ -78,9 +86,9 @@ MODULE     = ngx_http_auth_token_module.so
 OBJTREE    = $(BUILD)/nginx
 
 .DELETE_ON_ERROR:
-.PHONY: all module command deps test-deps package-deps check test unit benchers bench demo demo-stop \
-        coverage mutate campaign fuzz fuzzers lint analyze install uninstall deb dist matrix \
-        clean help
+.PHONY: all module command deps test-deps dev-deps package-deps check test unit benchers bench demo demo-stop \
+        coverage mutate valgrind tsan dudect campaign fuzz fuzzers lint analyze install \
+        uninstall deb dist matrix clean help
 
 all: module command
 
@@ -88,14 +96,18 @@ help:
 	@echo 'make              build/$(MODULE) and build/auth-token'
 	@echo 'make deps         install what building needs (Debian, as root)'
 	@echo 'make test-deps    install what building and testing need'
+	@echo 'make dev-deps     install also what the targets for developers need'
 	@echo 'make demo         build, start nginx with an example API, show requests'
 	@echo 'make demo-stop    stop the nginx of the demo'
 	@echo 'make check        build, unit tests, one behaviour test for each area (2 min)'
 	@echo 'make test         all tests; SANITIZE=1 runs them under ASan and UBSan'
 	@echo 'make lint         check the text of the sources'
-	@echo 'make analyze      static analysis by gcc and clang'
+	@echo 'make analyze      static analysis by gcc, clang-tidy and scan-build'
 	@echo 'make coverage     lines and branches that the tests execute'
 	@echo 'make mutate       random changes of the sources, which the tests must notice'
+	@echo 'make valgrind     unit tests and ten flows through nginx under valgrind'
+	@echo 'make tsan         tests of work in threads under ThreadSanitizer'
+	@echo 'make dudect       whether comparisons of secrets take the same time'
 	@echo 'make campaign     all long tests (a day); continues after an interruption'
 	@echo 'make fuzz         run each fuzz target for FUZZ_TIME seconds (10)'
 	@echo 'make bench        measure speed, also of other servers (10 min)'
@@ -116,6 +128,9 @@ deps:
 
 test-deps:
 	./deps.sh build test
+
+dev-deps:
+	./deps.sh build test dev
 
 package-deps:
 	./deps.sh build package
@@ -143,7 +158,7 @@ $(OBJTREE)/.configured: config src/http/module.map Makefile $(BUILD)/.sources
 	@cd $(OBJTREE) && chmod -R u+w . && conf=./configure && \
 	    { test -f $$conf || conf=auto/configure; } && \
 	    AUTH_TOKEN_CFLAGS='$(MODULE_CFLAGS)' \
-	    AUTH_TOKEN_LIBS='$(CFLAGS) $(SANFLAGS)' && \
+	    AUTH_TOKEN_LIBS='$(CFLAGS) $(SANFLAGS) $(LDFLAGS)' && \
 	    export AUTH_TOKEN_CFLAGS AUTH_TOKEN_LIBS && \
 	    eval $$conf $$($(NGINX) -V 2>&1 \
 	        | sed -n 's/^configure arguments: //p' \
@@ -174,7 +189,7 @@ $(BUILD)/cli/%.o: src/cli/%.c $(CORE_HDRS) $(CLI_HDRS)
 	$(CC) $(CORE_CFLAGS) -c -o $@ $<
 
 $(BUILD)/auth-token: $(CLI_OBJS) $(BUILD)/libauthtoken.a
-	$(CC) $(CFLAGS) $(SANFLAGS) $(LDFLAGS) -o $@ $^ $(CLI_LIBS)
+	$(CC) $(CFLAGS) $(SANFLAGS) $(LDFLAGS) -pie -o $@ $^ $(CLI_LIBS)
 
 # The command prints a description of its options.  The manual page includes it, and the
 # completion script consists of the completion functions and this description.
@@ -210,7 +225,7 @@ check: test-deps
 	    $(PROVE) -j$(TESTJOBS) $(CHECKS) $(UNITS)
 
 test: test-deps
-	$(MAKE) -j$(JOBS) all unit fuzzers benchers
+	$(MAKE) -j$(JOBS) all unit fuzzers benchers $(BUILD)/dudect
 	AT_BUILD=$(CURDIR)/$(BUILD) AT_SANITIZE=$(SANITIZE) AT_NGINX=$(NGINX) \
 	    $(PROVE) -j$(TESTJOBS) --timer $(TESTS)
 
@@ -229,6 +244,36 @@ mutate:
 	$(MAKE) -j$(JOBS) all unit
 	$(MAKE) -j$(JOBS) SANITIZE=1 unit
 	./t/campaign/mutate $(BUILD) $(MUTANTS)
+
+# Only what valgrind finds is an error of a unit test: some measure time and memory.
+valgrind: dev-deps
+	$(MAKE) -j$(JOBS) all unit
+	AT_BUILD=$(CURDIR)/$(BUILD) AT_SANITIZE=valgrind AT_NGINX=$(NGINX) \
+	    $(PROVE) t/campaign/flows.t
+	for test in $(UNITS); do \
+	    LD_PRELOAD=$(CURDIR)/$(BUILD)/small_map.so AT_MAP_SIZE=1073741824 \
+	        ./t/lib/valgrind $$test >$$test.valgrind 2>&1; \
+	    test $$? != 66 || { cat $$test.valgrind; exit 1; }; done
+
+# login, refresh, logout and OAuth with their hashes, signatures and group commits; slow
+# signatures; parsing and fetching of keys; use counters
+THREADED = t/campaign/flows.t $(addprefix t/,$(addsuffix .t,login refresh logout oauth \
+           basic jwks large_keys rotation throttle uses))
+
+# A comparison of secrets takes the same time wherever a guess is wrong.
+MEASUREMENTS = 1000000
+
+$(BUILD)/dudect: t/campaign/dudect.c $(wildcard t/unit/*.h) $(BUILD)/libauthtoken.a
+	$(CC) $(CORE_CFLAGS) -It/unit -o $@ $< $(BUILD)/libauthtoken.a $(LDFLAGS) $(CLI_LIBS)
+
+dudect: $(BUILD)/dudect
+	$(BUILD)/dudect $(MEASUREMENTS)
+
+# ThreadSanitizer finds data races between threads and the event loop
+tsan: dev-deps
+	$(MAKE) -j$(JOBS) TSAN=1 all
+	AT_BUILD=$(CURDIR)/$(BUILD_ROOT)/tsan AT_SANITIZE=thread AT_NGINX=$(NGINX) \
+	    $(PROVE) --timer $(THREADED)
 
 # All long tests; takes a day or more.  An interrupted campaign continues.
 PARTS =
@@ -296,12 +341,9 @@ fuzz: fuzzers
 lint:
 	./t/lint
 
-# static analysis by the compilers; takes some minutes
-analyze:
-	$(CC) $(CORE_CFLAGS) -fanalyzer -fsyntax-only $(CORE_SRCS) $(CLI_SRCS)
-	for f in $(CORE_SRCS) $(CLI_SRCS); do \
-	    clang-tidy --quiet --checks=-clang-analyzer-security.insecureAPI.* $$f \
-	        -- -std=gnu11 -Isrc 2>/dev/null; done
+# static analysis of all sources; takes some minutes
+analyze: dev-deps $(OBJTREE)/.configured
+	./t/campaign/analyze $(OBJTREE)
 
 # --- installation -----------------------------------------------------------
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs the packages that building, the demo, tests and the benchmark need.
 #
-#   ./deps.sh [list] build|demo|test|package|matrix|image|bench|haproxy|apache|njs ...
+#   ./deps.sh [list] build|demo|test|dev|package|matrix|image|bench|haproxy|apache|njs ...
 #
 # With list it prints the names of the packages instead.
 #
@@ -47,6 +47,10 @@ for group in "$@"; do
         has_node || packages="$packages nodejs npm"
         tests=1
         ;;
+    # make analyze, valgrind and tsan
+    dev)
+        packages="$packages clang-tidy clang-tools libtsan2 valgrind"
+        ;;
     package)
         packages="$packages dpkg-dev debhelper lowdown"
         ;;
@@ -71,7 +75,7 @@ for group in "$@"; do
         packages="$packages libnginx-mod-http-js"
         ;;
     *)
-        echo "usage: $0 build|demo|test|package|matrix|image|bench|haproxy|apache|njs ..." >&2
+        echo "usage: $0 build|demo|test|dev|package|matrix|image|bench|haproxy|apache|njs ..." >&2
         exit 2
         ;;
     esac

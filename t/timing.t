@@ -5,7 +5,7 @@
 # public.  It must not depend on the position of a wrong byte in a signature, nor
 # on whether a user exists.
 #
-# Requirements: token-timing, login-timing.
+# Requirements: token-timing, login-timing, secret-timing.
 
 use v5.36;
 
@@ -13,7 +13,7 @@ use lib 't/lib';
 
 use AuthToken::Local;
 use AuthToken::Test;
-use List::Util qw(min);
+use List::Util qw(max min);
 use Time::HiRes qw(time);
 
 my $s = start(<<'CONF', files => {
@@ -173,6 +173,8 @@ CONF
         }
 
         is scalar keys %bodies, 1, "$what: the same body for all users";
+        note sprintf "result: timing: medians of %s of known, unknown and disabled users: at most %.2f %% apart\n", $what,
+            100 * max(map { abs($_ / $took{jane} - 1) } values %took) if $which eq 'median';
         note map { sprintf "%s, %-5s %.3f ms, %s of %d\n", $what, $_, $took{$_} * 1e3, $which,
                    scalar $taken{$_}->@* } sort keys %took;
 
@@ -181,6 +183,16 @@ CONF
                 "$what: '$name' takes as long as an existing user, within " . 100 * $bound . ' %';
         }
     }
+}
+
+# --- comparisons of secrets -------------------------------------------------
+
+# t/campaign/dudect.c, which make campaign runs with more measurements
+SKIP: {
+    my $dudect = "$AuthToken::Server::BUILD/dudect";
+    skip 'dudect is not built', 1 if !-x $dudect;
+    my $output = `$dudect 50000`;
+    is $?, 0, 'comparisons with a secret take the same time wherever a guess is wrong' or diag $output;
 }
 
 done;

@@ -743,7 +743,7 @@ test_limits(void)
 
     for (i = 0; i < N(cases); i++) {
         is_long_token(&b, signed_payload(cases[i].payload), cases[i].verdict,
-                      cases[i].name);
+                      "%s", cases[i].name);
     }
 
     is_token(&b, signed_header(with_members("{'alg':'RS256'", 200)), AT_OK,

@@ -197,7 +197,7 @@ sub start ($self) {
 
 # takes the arguments of nginx and additions to its environment
 sub _spawn ($self, $output, $arguments, %env) {
-    my @command = ($NGINX, '-p', $self->{dir}, '-c', $self->conf_file,
+    my @command = ($self->_valgrind, $NGINX, '-p', $self->{dir}, '-c', $self->conf_file,
                    '-e', "$self->{dir}/error.log", @$arguments);
 
     my $pid = fork // die "fork: $!\n";
@@ -390,23 +390,40 @@ sub request ($self, $path, %o) {
     return $answer;
 }
 
-# --- sanitizers -------------------------------------------------------------
+# --- sanitizers and valgrind ------------------------------------------------
 
-my %sanitizer;
+# AT_SANITIZE is 1 (AddressSanitizer and UBSan), "thread" (ThreadSanitizer), or "valgrind",
+# which runs a module that is not sanitized.
+my $sanitize = $ENV{AT_SANITIZE} || 0;
+my $preload  = $sanitize eq 'valgrind' ? '' : join ' ', map {
+    chomp(my $path = qx(gcc -print-file-name=$_));
+    $path =~ m{/} or die "$_ is not installed\n";
+    $path;
+} $sanitize eq 'thread' ? 'libtsan.so' : $sanitize ? qw(libasan.so libubsan.so) : ();
+
+sub _valgrind ($self) {
+    return $sanitize eq 'valgrind' ? ("$ROOT/t/lib/valgrind", "--log-file=$self->{dir}/sanitizer/%p") : ();
+}
 
 sub _sanitizer ($self) {
-    return if !$ENV{AT_SANITIZE};
-
-    $sanitizer{preload} //= join ' ', map {
-        chomp(my $path = qx(gcc -print-file-name=$_));
-        $path =~ m{/} or die "$_ is not installed\n";
-        $path;
-    } qw(libasan.so libubsan.so);
+    if ($sanitize eq 'valgrind') {
+        require AuthToken::FailAlloc;
+        return (LD_PRELOAD => AuthToken::FailAlloc::preload_library('small_map'), AT_MAP_SIZE => 1 << 30);
+    }
+    return if !$preload;
 
     my $log = "log_path=$self->{dir}/sanitizer/report";
 
+    # nginx and libraries are not built with ThreadSanitizer, which does not know how
+    # they protect their own memory
     return (
-        LD_PRELOAD    => $sanitizer{preload},
+        LD_PRELOAD   => $preload,
+        TSAN_OPTIONS => "$log:ignore_noninstrumented_modules=1:history_size=4:handle_sigbus=0:"
+                      . "suppressions=$ROOT/t/lib/tsan.supp:print_suppressions=0",
+    ) if $sanitize eq 'thread';
+
+    return (
+        LD_PRELOAD    => $preload,
         # LeakSanitizer would follow thread-local storage of an unloaded library,
         # such as libcurl, to an unmapped address.  A worker that reads a truncated file
         # ends with SIGBUS, which nginx reports.
@@ -437,19 +454,19 @@ my $checks = 0;
 
 sub _hurried ($self) {
     my %env = $self->_sanitizer;
-    return $checks++ % 4 && %env ? (ASAN_OPTIONS => "$env{ASAN_OPTIONS}:detect_leaks=0") : ();
+    return $checks++ % 4 && $env{ASAN_OPTIONS} ? (ASAN_OPTIONS => "$env{ASAN_OPTIONS}:detect_leaks=0") : ();
 }
 
 # environment variables that a new binary (USR2) inherits
 sub _sanitizer_env () {
-    return '' if !$ENV{AT_SANITIZE};
+    return '' if !$preload;
     return join '', map { "env $_;\n" }
-           qw(LD_PRELOAD ASAN_OPTIONS LSAN_OPTIONS UBSAN_OPTIONS);
+           qw(LD_PRELOAD ASAN_OPTIONS LSAN_OPTIONS UBSAN_OPTIONS TSAN_OPTIONS);
 }
 
-# reports of the sanitizers
+# reports of the sanitizers and valgrind, which also creates files for no report
 sub reports ($self) {
-    return map { AuthToken::Log->new($_)->content }
+    return grep { $_ ne '' } map { AuthToken::Log->new($_)->content }
            glob "$self->{dir}/sanitizer/*";
 }
 

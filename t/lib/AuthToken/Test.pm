@@ -51,7 +51,8 @@ C<hits> for the upstream.
 Configurations: C<conf_ok TEXT, NAME> and C<conf_fails TEXT, REGEX, NAME> run
 C<nginx -t>.  The error must name the line that ends in "# here".
 
-Environment: AT_BUILD, AT_NGINX, AT_SANITIZE=1, AT_KEEP=1 (keep directories).
+Environment: AT_BUILD, AT_NGINX, AT_SANITIZE (see AuthToken::Server), AT_KEEP=1 (keep
+directories).
 
 =cut
 
