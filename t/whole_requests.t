@@ -22,6 +22,8 @@ my $seed     = $ENV{SEED} || time;
 my $clients  = 3;
 my $batch    = 16;              # requests sent at once
 
+$AuthToken::Client::TIMEOUT = 60;
+
 note "SEED=$seed";
 srand $seed;
 
@@ -326,7 +328,8 @@ sub send_requests ($n) {
         $connection->send(join '', map { $_->{bytes} } @requests);
         for my $r (@requests) {
             my $expected = expected($r, $address);
-            my $verdict  = verdict(eval { $connection->response(head => $r->{head}) }, $expected);
+            my $answer   = eval { $connection->response(head => $r->{head}) };
+            my $verdict  = $@ || verdict($answer, $expected);
             $count{$expected}++;
             push @wrong, "$verdict instead of $expected from $address: $r->{bytes}" if $verdict ne $expected;
         }
