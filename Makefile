@@ -210,7 +210,7 @@ $(BUILD)/unit/%: t/unit/%.c $(wildcard t/unit/*.h) $(BUILD)/libauthtoken.a
 unit: $(UNITS)
 
 # the longest first, so that all processors are busy until the end
-SLOW  = t/package.t t/damage.t t/store_faults.t t/demo.t t/live.t t/store.t t/config.t
+SLOW  = t/explain_agrees.t t/package.t t/damage.t t/store_faults.t t/demo.t t/live.t t/store.t t/config.t
 TESTS = $(SLOW) $(filter-out $(SLOW),$(sort $(wildcard t/*.t))) $(UNITS)
 
 # one behaviour test for each area: access, authorization, each kind of credential,

@@ -197,6 +197,10 @@ explains $s, '/', 'granted', 'a listener with the PROXY protocol', token => good
          args => ['--proxy-protocol', '10.2.3.4'];
 explains $s, '/', 'answered', 'without the header nginx closes such a connection', token => good_token(), port => $s->port(3);
 explains $s, '/', 'granted', 'a listener for HTTP/2 only', token => good_token(), port => $s->port(4);
+{
+    my $found = report_on($s, '/', token => good_token(), port => $s->port(3));
+    unlike "$found->{out}$found->{err}", qr/Bearer|eyJ/, 'the report does not quote the request that nginx cannot read';
+}
 explains $s, 'https://localhost:' . $s->port(2) . '/tls/', 'granted', 'an https URL selects a TLS listener', token => good_token();
 explains $s, 'http://localhost:' . $s->port . '/tls/', 'answered', 'a plain URL is redirected', token => good_token();
 like report_on($s, 'http://localhost:1/', token => good_token())->{err}, qr/no such listener/, 'a port without a listener is an error';

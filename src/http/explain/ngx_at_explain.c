@@ -127,7 +127,10 @@ ngx_at_explain_finish(ngx_http_request_t *r, const char *outcome,
 }
 
 
-/* keeps the text between the number of the connection and the context */
+/*
+ * Keeps the text between the number of the connection and the context.  Before
+ * the first phase it may be an invalid request, with its credential.
+ */
 
 static void
 ngx_at_explain_write_log(ngx_log_t *log, ngx_uint_t level, u_char *buf,
@@ -139,7 +142,9 @@ ngx_at_explain_write_log(ngx_log_t *log, ngx_uint_t level, u_char *buf,
     p = ngx_strlchr(buf, last, '*');
     p = p ? ngx_strlchr(p, last, ' ') : NULL;
 
-    if (p == NULL || ngx_strncmp(p + 1, "auth_token: ", 12) == 0) {
+    if (p == NULL || !explain.started
+        || ngx_strncmp(p + 1, "auth_token: ", 12) == 0)
+    {
         return;
     }
 
@@ -626,11 +631,14 @@ ngx_at_explain_init_module(ngx_cycle_t *cycle)
     }
 
     ngx_cycle = cycle;
-    ngx_use_stderr = 0;
 
     if (ngx_at_explain_start(cycle, &error) != NGX_OK) {
         ngx_at_explain_finish(NULL, "failed", 0, error);
     }
+
+    /* until here warnings were printed for the user of the command */
+
+    ngx_use_stderr = 0;
 
     for ( ;; ) {
         ngx_process_events_and_timers(cycle);
