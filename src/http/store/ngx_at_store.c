@@ -129,7 +129,7 @@ ngx_at_store_get_reader(ngx_conf_t *cf, at_store_worker_t *reader, gid_t *gids)
 }
 
 
-/* Whether this process is the first one to log that the store has this hash. */
+/* Whether this process is the first one to log this state of the store. */
 
 static ngx_uint_t
 ngx_at_store_is_news(uint64_t hash)
