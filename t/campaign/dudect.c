@@ -528,7 +528,7 @@ main(int argc, char **argv)
         t = measure(&comparisons[i], n);
         ok((t < LIMIT) != comparisons[i].depends, "%s: |t| is %s 4.5",
            comparisons[i].name, comparisons[i].depends ? "at least" : "below");
-        printf("# result: dudect %s: |t| = %.2f after %lu measurements\n",
+        printf("# result: dudect %s: t = %.2f after %lu measurements\n",
                comparisons[i].name, t, n);
     }
 
