@@ -3,7 +3,7 @@
 # Dockerfile and compose.yaml, without a container engine: the steps agree with the Makefile and
 # deps.sh, .dockerignore excludes nothing that is needed, the entry point makes and fills the store
 # and runs nginx under its user.  As root, the image and the services of compose.yaml run in
-# directories and a network of their own.
+# separate directories and a separate network.
 #
 # Requirements: container-image.
 

@@ -90,7 +90,7 @@ is $conf =~ tr/\n//, 5, 'the configuration has five lines';
 ok !-e "$debian/usr/sbin/nginx", 'the fresh Debian has no nginx';
 system('cp', @debs, "$debian/srv/") == 0 or die "cp: $?\n";
 
-# packages are downloaded here; everything else has a network of its own
+# downloads need the network of this machine; everything else is in a separate one
 ($ENV{DEBIAN_FRONTEND}, $ENV{LC_ALL}) = qw(noninteractive C.UTF-8);
 my ($fetched, $fetch_text) = run('chroot', $debian, 'sh', '-c',
     "apt-get update -qq && apt-get install -qq --download-only -o APT::Sandbox::User=root /srv/*.deb curl");
