@@ -262,17 +262,17 @@ events { }
 http { server { listen 127.0.0.1:@{[$s->port(9)]}; } }
 CONF
 ($rc, $out, $err) = AuthToken::Explain::run($s, '--conf', $other, '--url', '/', '--prefix', $s->dir,
-                                            '--nginx', $AuthToken::Server::NGINX);
+                                            '--nginx', explain_nginx($s));
 is $rc, 1, 'a configuration that does not load the module is not started';
 like $err, qr/does not load the module/, 'the message says so';
 ok !-e $s->dir . '/unloaded.pid' && !-e $s->dir . '/unloaded.log', 'no file was created for it';
 
 {
     local $ENV{AUTH_TOKEN_EXPLAIN} = 99;
-    my $output = qx($AuthToken::Server::NGINX -p @{[$s->dir]} -c @{[$s->conf_file]} 2>&1);
+    my $output = qx(@{[explain_nginx($s)]} -p @{[$s->dir]} -c @{[$s->conf_file]} 2>&1);
     isnt $?, 0, 'nginx does not start with the variable of the command, but without its socket';
     like $output, qr/invalid "AUTH_TOKEN_EXPLAIN" in the environment/, 'the message names the variable';
-    is system("$AuthToken::Server::NGINX -t -q -p @{[$s->dir]} -c @{[$s->conf_file]}"), 0, 'nginx -t ignores it';
+    is system("@{[explain_nginx($s)]} -t -q -p @{[$s->dir]} -c @{[$s->conf_file]}"), 0, 'nginx -t ignores it';
 }
 
 my $private = $s->write('private.conf', <<"CONF");
@@ -290,7 +290,7 @@ http {
 CONF
 mkdir $s->dir . '/private';
 ($rc, $out, $err) = AuthToken::Explain::run($s, '--conf', $private, '--url', '/x', '--prefix', $s->dir,
-                        '--nginx', $AuthToken::Server::NGINX, '--bearer', $s->write('bearer', good_token() . "\n"));
+                        '--nginx', explain_nginx($s), '--bearer', $s->write('bearer', good_token() . "\n"));
 is $rc, 1, 'keys that only the running nginx knows: the outcome is not known' or diag $out, $err;
 like $out, qr/^outcome +unknown/m, 'the report says so';
 is_deeply [glob $s->dir . '/private/*'], [], 'no log, pid file, directory or state was created, on the port of the running nginx';

@@ -52,7 +52,7 @@ SKIP: {
     my $directory = $s->dir;
     system "cp $AuthToken::Server::BUILD/auth-token $directory/command && chmod 755 $directory/command";
     my $file   = $s->write('good', "$good{token}\n");
-    my $output = qx(setpriv --reuid=65534 --regid=65534 --clear-groups $directory/command explain --conf @{[$s->conf_file]} --prefix $directory --nginx $AuthToken::Server::NGINX --url / --bearer $file 2>&1);
+    my $output = qx(setpriv --reuid=65534 --regid=65534 --clear-groups $directory/command explain --conf @{[$s->conf_file]} --prefix $directory --nginx @{[explain_nginx($s)]} --url / --bearer $file 2>&1);
     is $? >> 8, 1, 'another user cannot read the stored keys: the outcome is not known' or diag $output;
     like $output, qr{fetched keys are not known: .*state/key.*Permission denied}, 'the message names the file';
 }

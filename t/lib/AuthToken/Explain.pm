@@ -12,12 +12,15 @@ use Exporter qw(import);
 use JSON::PP ();
 use POSIX ();
 
-our @EXPORT = qw(report_on explain_text explains step agrees agreement);
+our @EXPORT = qw(explain_nginx report_on explain_text explains step agrees agreement);
+
+# the nginx for the command, with the sanitizers of the module
+sub explain_nginx ($s) { $s->{explain_nginx} //= AuthToken::Server::script($s->dir) }
 
 # The arguments for a request as in AuthToken::Client::request_bytes and connect, with
 # files for its credentials.  Further options: args (a list of arguments), user.
 sub arguments ($s, $path, %o) {
-    my @arguments = ('--conf', $s->conf_file, '--prefix', $s->dir, '--nginx', $AuthToken::Server::NGINX,
+    my @arguments = ('--conf', $s->conf_file, '--prefix', $s->dir, '--nginx', explain_nginx($s),
                      '--url', $path, '--from', $o{path} ? 'unix:' : $o{from} // '127.0.0.1');
     my $n = 0;
     my $file = sub ($text) { $s->write('explain-' . $n++, "$text\n") };
