@@ -61,7 +61,7 @@ is_deeply grep_in(qr/\b(?:json_(?:object|array|string|integer|load|decref)|EVP_|
 my @order = (
     [core => qw(base json authz jose fetch store session)],
     [cli  => qw(terminal record commands)],
-    [http => qw(base worker store keys request access token conf explain)],
+    [http => qw(base worker store keys request access token metrics conf explain)],
 );
 
 for (@order) {

@@ -19,6 +19,7 @@
 #include "http/explain/ngx_at_explain.h"
 #include "http/keys/ngx_at_fetch.h"
 #include "http/keys/ngx_at_keys.h"
+#include "http/metrics/ngx_at_metrics.h"
 #include "http/request/ngx_at_refuse.h"
 #include "http/store/ngx_at_session.h"
 #include "http/store/ngx_at_state.h"
@@ -130,6 +131,10 @@ static ngx_command_t  ngx_at_commands[] = {
     { ngx_string("auth_token_metadata"), NGX_HTTP_LOC_CONF|NGX_CONF_TAKE23,
       ngx_at_set_token_endpoint, NGX_HTTP_LOC_CONF_OFFSET, 0, NULL },
 
+    { ngx_string("auth_token_metrics"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS|NGX_CONF_TAKE1,
+      ngx_at_set_metrics, NGX_HTTP_LOC_CONF_OFFSET, 0, NULL },
+
     { ngx_string("auth_token_claim"), NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE23,
       ngx_at_set_claim, NGX_HTTP_MAIN_CONF_OFFSET, 0, NULL },
 
@@ -211,11 +216,19 @@ ngx_at_add_handler(ngx_conf_t *cf, ngx_uint_t phase,
 static ngx_int_t
 ngx_at_postconfiguration(ngx_conf_t *cf)
 {
+    ngx_at_main_conf_t  *atmcf;
+
+    atmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_auth_token_module);
+
     if (ngx_at_add_handler(cf, NGX_HTTP_ACCESS_PHASE, ngx_at_access_handler)
         != NGX_OK
         || ngx_at_add_handler(cf, NGX_HTTP_PRECONTENT_PHASE,
                               ngx_at_precontent_handler)
            != NGX_OK
+        || (atmcf->metrics
+            && ngx_at_add_handler(cf, NGX_HTTP_LOG_PHASE,
+                                  ngx_at_metrics_log_handler)
+               != NGX_OK)
         || ngx_at_check_variables(cf) != NGX_OK)
     {
         return NGX_ERROR;
@@ -244,6 +257,7 @@ ngx_at_init_module(ngx_cycle_t *cycle)
                   "nginx-auth-token/" AT_VERSION);
 
     ngx_at_worker_reset();
+    ngx_at_metrics_use_zone(atmcf);
 
     if (ngx_at_open_state(cycle, atmcf) != NGX_OK) {
         return NGX_ERROR;
@@ -280,13 +294,15 @@ ngx_at_init_process(ngx_cycle_t *cycle)
         return NGX_OK;
     }
 
-    ngx_at_worker.measure_time = ngx_at_uses_verify_time(cycle);
+    ngx_at_worker.measure_time = atmcf->metrics
+                                 || ngx_at_uses_verify_time(cycle);
     ngx_at_job_init(atmcf);
 
     if (ngx_at_worker_init(cycle, atmcf) != NGX_OK
         || ngx_at_keys_watch(cycle, atmcf) != NGX_OK
         || ngx_at_fetch_watch(cycle, atmcf) != NGX_OK
-        || ngx_at_store_watch(cycle, atmcf) != NGX_OK)
+        || ngx_at_store_watch(cycle, atmcf) != NGX_OK
+        || ngx_at_metrics_watch(cycle, atmcf) != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -305,6 +321,7 @@ ngx_at_exit_process(ngx_cycle_t *cycle)
         return;
     }
 
+    ngx_at_metrics_exit();
     ngx_at_sessions_exit();
     ngx_at_fetch_exit();
     ngx_at_store_exit();

@@ -79,5 +79,12 @@ int at_session_db_usage(at_session_db_t *db);
 int64_t at_session_db_largest_user(at_session_db_t *db, char *name,
     size_t size, at_error_t *err);
 
+/*
+ * Returns the number of sessions that are neither expired nor revoked, or -1
+ * with err set.  It visits all sessions, too.
+ */
+int64_t at_session_db_count_live(at_session_db_t *db, int64_t now,
+    at_error_t *err);
+
 
 #endif

@@ -278,3 +278,56 @@ at_session_db_largest_user(at_session_db_t *db, char *name, size_t size,
 
     return n;
 }
+
+
+static int
+at_session_visit_live(const at_session_db_t *db, MDB_txn *txn, int64_t now,
+    int64_t *n)
+{
+    int                  rc;
+    MDB_val              key, value;
+    MDB_cursor          *cursor;
+    at_session_record_t  record;
+
+    *n = 0;
+    rc = mdb_cursor_open(txn, db->lmdb.tables[AT_SESSION_SESSIONS], &cursor);
+
+    if (rc != 0) {
+        return rc;
+    }
+
+    while ((rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0
+           && value.mv_size >= sizeof(record))
+    {
+        memcpy(&record, value.mv_data, sizeof(record));
+        *n += record.revoked == 0 && record.expires > now;
+    }
+
+    mdb_cursor_close(cursor);
+
+    return rc == 0 ? AT_LMDB_BAD_RECORD : rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+
+int64_t
+at_session_db_count_live(at_session_db_t *db, int64_t now, at_error_t *err)
+{
+    int       rc;
+    int64_t   n;
+    MDB_txn  *txn;
+
+    txn = NULL;
+    rc = at_lmdb_begin(&db->lmdb, MDB_RDONLY, &txn);
+
+    if (rc == 0) {
+        rc = at_session_visit_live(db, txn, now, &n);
+        mdb_txn_abort(txn);
+    }
+
+    if (rc != 0) {
+        (void) at_lmdb_fail(&db->lmdb, rc, err);
+        return -1;
+    }
+
+    return n;
+}

@@ -535,7 +535,7 @@ at_lmdb_begin(at_lmdb_t *lmdb, unsigned flags, MDB_txn **txn)
 
         at_lmdb_note_damage(lmdb, rc);
 
-        if (rc != MDB_MAP_RESIZED || tries) {
+        if (rc != MDB_MAP_RESIZED || tries || lmdb->pinned) {
             return rc;
         }
 

@@ -62,10 +62,10 @@ typedef struct {
     void                    *metas;     /* second map of the meta pages */
     size_t                   map_size;  /* that of the schema, or smaller */
     int                      outgrown;  /* the file outgrew the map */
+    int                      pinned;    /* a thread reads: keep the map */
     unsigned                 page_size;
     uint64_t                 uncounted; /* see at_lmdb_txnid_is_current() */
 } at_lmdb_t;
-
 
 /*
  * Checks the pages unless verdict, which is updated, is that of the file, or

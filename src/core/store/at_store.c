@@ -4,10 +4,13 @@
  */
 
 #include <stdlib.h>
+#include <sys/stat.h>
 
+#include "core/authz/at_record.h"
 #include "core/store/at_lmdb.h"
 #include "core/store/at_store.h"
 #include "core/store/at_store_files.h"
+#include "core/store/at_store_stats.h"
 
 
 struct at_store_s {
@@ -297,25 +300,25 @@ at_store_delete(at_store_t *store, at_table_e table, at_str_t key)
 }
 
 
-int
-at_store_foreach(at_store_t *store, at_table_e table,
-    at_store_handler_pt handler, void *data)
+/* rc is that of LMDB if the result is -1 */
+static int
+at_store_visit(const at_store_t *store, MDB_txn *txn, at_table_e table,
+    at_store_handler_pt handler, void *data, int *rc)
 {
-    int          rc, result;
+    int          result;
     MDB_val      k, v;
     MDB_cursor  *cursor;
 
-    rc = mdb_cursor_open(store->txn, store->lmdb.tables[table], &cursor);
+    *rc = mdb_cursor_open(txn, store->lmdb.tables[table], &cursor);
 
-    if (rc != 0) {
-        (void) at_store_result(store, rc);
+    if (*rc != 0) {
         return -1;
     }
 
     result = 0;
 
     while (result == 0
-           && (rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT)) == 0)
+           && (*rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT)) == 0)
     {
         result = handler(data, (at_str_t) { k.mv_data, k.mv_size },
                          (at_str_t) { v.mv_data, v.mv_size });
@@ -323,9 +326,20 @@ at_store_foreach(at_store_t *store, at_table_e table,
 
     mdb_cursor_close(cursor);
 
+    return *rc != 0 && *rc != MDB_NOTFOUND ? -1 : result;
+}
+
+
+int
+at_store_foreach(at_store_t *store, at_table_e table,
+    at_store_handler_pt handler, void *data)
+{
+    int  rc, result;
+
+    result = at_store_visit(store, store->txn, table, handler, data, &rc);
+
     if (rc != 0 && rc != MDB_NOTFOUND) {
         (void) at_store_result(store, rc);
-        return -1;
     }
 
     return result;
@@ -368,4 +382,98 @@ at_store_lower_key(char buf[AT_KEY_MAX], at_str_t text)
     }
 
     return (at_str_t) { buf, text.len };
+}
+
+
+/* --- figures ------------------------------------------------------------- */
+
+
+int
+at_store_get_stats(at_store_t *store, at_store_stats_t *stats)
+{
+    int          rc;
+    unsigned     table;
+    MDB_stat     st;
+    at_error_t   ignored;
+    struct stat  file;
+
+    if (fstat(store->lmdb.fd, &file) != 0
+        || at_store_begin(store, AT_STORE_READ, &ignored) != 0)
+    {
+        return -1;
+    }
+
+    stats->revision = store->snapshot;
+    stats->modified = file.st_mtime;
+    rc = 0;
+
+    for (table = 0; rc == 0 && table < AT_TABLES; table++) {
+        rc = mdb_stat(store->txn, store->lmdb.tables[table], &st);
+        stats->records[table] = st.ms_entries;
+    }
+
+    at_store_end(store);
+
+    return rc == 0 ? 0 : -1;
+}
+
+
+void
+at_store_pin(at_store_t *store, int pinned)
+{
+    store->lmdb.pinned = pinned;
+}
+
+
+int
+at_store_is_pinned(const at_store_t *store)
+{
+    return store->lmdb.pinned;
+}
+
+
+typedef struct {
+    int64_t    from;
+    int64_t    until;
+    uint64_t   n;
+} at_expiring_t;
+
+
+static int
+at_store_count_token(void *data, at_str_t key, at_str_t value)
+{
+    at_expiring_t *expiring = data;
+
+    at_token_record_t  token;
+
+    (void) key;
+
+    if (at_token_decode(&token, value) == 0 && token.expires > expiring->from
+        && token.expires <= expiring->until)
+    {
+        expiring->n++;
+    }
+
+    return 0;
+}
+
+
+int
+at_store_count_expiring(const at_store_t *store, int64_t from, int64_t until,
+    uint64_t *n)
+{
+    int            rc, result;
+    MDB_txn       *txn;
+    at_expiring_t  expiring = { from, until, 0 };
+
+    if (mdb_txn_begin(store->lmdb.env, NULL, MDB_RDONLY, &txn) != 0) {
+        return -1;
+    }
+
+    result = at_store_visit(store, txn, AT_TABLE_TOKENS, at_store_count_token,
+                            &expiring, &rc);
+    mdb_txn_abort(txn);
+    *n = expiring.n;
+
+    return result;
 }

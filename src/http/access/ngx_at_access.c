@@ -141,17 +141,6 @@ ngx_at_verify_api_token(const ngx_at_main_conf_t *atmcf, ngx_at_ctx_t *ctx)
 }
 
 
-static int64_t
-ngx_at_monotonic_nanoseconds(void)
-{
-    struct timespec  now;
-
-    (void) clock_gettime(CLOCK_MONOTONIC, &now);
-
-    return (int64_t) now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
-
 /* deferred: NULL if the request cannot wait for a signature */
 
 static at_verdict_e

@@ -77,6 +77,7 @@ ngx_at_basic_start(ngx_http_request_t *r, ngx_at_ctx_t *ctx)
     check->issuer = ctx->conf->user_issuer;
     check->only_issuer = ctx->conf->only_user_issuer;
     ctx->password_check = check;
+    ctx->verify_start = ngx_at_monotonic_nanoseconds();
 
     return ngx_at_password_check_start(r, ctx, check);
 }
@@ -109,6 +110,7 @@ ngx_at_basic_verify(ngx_http_request_t *r, ngx_at_ctx_t *ctx)
 
     verdict = ngx_at_password_check_finish(r, ctx, check);
 
+    ctx->verify_time = ngx_at_monotonic_nanoseconds() - ctx->verify_start;
     ctx->stale_snapshot = ngx_at_store_snapshot_is_stale(atmcf);
 
     if (verdict != AT_OK) {

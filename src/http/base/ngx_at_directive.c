@@ -197,6 +197,20 @@ ngx_at_conf_parse_parameters(ngx_conf_t *cf, ngx_uint_t first,
 
 
 ngx_int_t
+ngx_at_conf_parse_number(ngx_conf_t *cf,
+    const ngx_at_conf_parameter_t *parameter, ngx_str_t *value, void *field)
+{
+    ngx_int_t  n;
+
+    n = ngx_atoi(value->data, value->len);
+
+    *(ngx_uint_t *) field = n;
+
+    return n >= parameter->min && n <= parameter->max ? NGX_OK : NGX_DECLINED;
+}
+
+
+ngx_int_t
 ngx_at_conf_parse_seconds(ngx_conf_t *cf,
     const ngx_at_conf_parameter_t *parameter, ngx_str_t *value, void *field)
 {

@@ -76,7 +76,9 @@ ngx_uint_t ngx_at_conf_cut_prefix(ngx_str_t *value, const char *prefix);
 char *ngx_at_conf_parse_parameters(ngx_conf_t *cf, ngx_uint_t first,
     const ngx_at_conf_parameter_t *parameters, void *conf);
 
-/* for a time_t field: at least min and at most max */
+/* for an ngx_uint_t and a time_t field: at least min and at most max */
+ngx_int_t ngx_at_conf_parse_number(ngx_conf_t *cf,
+    const ngx_at_conf_parameter_t *parameter, ngx_str_t *value, void *field);
 ngx_int_t ngx_at_conf_parse_seconds(ngx_conf_t *cf,
     const ngx_at_conf_parameter_t *parameter, ngx_str_t *value, void *field);
 

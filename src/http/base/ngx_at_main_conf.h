@@ -34,18 +34,16 @@ typedef struct {
 
 
 /*
- * One "auth_token_issuer" block.  Times are in seconds, but refresh_grace is
- * in milliseconds.
- *
- * sets has an element for each key file, then for each key source, then for
- * the signing keys; NULL: no keys.  These are the keys that were read with the
- * configuration: ngx_at_trusted_issuers() returns those in use.
+ * One "auth_token_issuer" block.  Times are in seconds.  sets has an element
+ * for each key file, then for each key source, then for the signing keys;
+ * NULL: no keys.  These are the keys that were read with the configuration:
+ * ngx_at_trusted_issuers() returns those in use.
  */
 typedef struct {
     ngx_str_t               name;
     at_issuer_t             requirements;
-
     ngx_at_conf_position_t  client_claim_position;
+    ngx_uint_t              metrics_index;      /* in the zone of metrics */
 
     ngx_array_t             key_files;          /* of ngx_at_key_file_t */
     ngx_array_t             sources;            /* of ngx_at_source_t * */
@@ -67,7 +65,7 @@ typedef struct {
     time_t                  refresh_expires;
     time_t                  refresh_max_age;    /* of the login; 0: no limit */
     ngx_uint_t              refresh_length;
-    ngx_msec_t              refresh_grace;
+    ngx_msec_t              refresh_grace;      /* milliseconds */
     ngx_uint_t              refreshes_per_minute;
     ngx_uint_t              sessions_per_user;
     ngx_uint_t              address_failures;   /* in a minute */
@@ -102,7 +100,6 @@ typedef struct {
     ngx_str_t                 state_path;
     ngx_at_conf_position_t    state_position;   /* line 0: not needed */
     at_state_key_t           *state_key;        /* NULL: not available */
-
     ngx_str_t                 thread_pool_name;
     ngx_uint_t                needs_thread_pool;
     ngx_thread_pool_t        *thread_pool;      /* NULL: not needed */
@@ -111,6 +108,9 @@ typedef struct {
     ngx_thread_pool_t        *key_pool;         /* for key files */
     ngx_uint_t                needs_throttle;
     ngx_shm_zone_t           *throttle;
+    ngx_uint_t                needs_metrics;
+    ngx_uint_t                metrics_clients;  /* counted separately */
+    ngx_shm_zone_t           *metrics;          /* NULL: no metrics */
 } ngx_at_main_conf_t;
 
 

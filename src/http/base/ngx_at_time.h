@@ -42,4 +42,18 @@ ngx_at_steady_now(void)
 }
 
 
+
+/* for durations */
+
+static ngx_inline int64_t
+ngx_at_monotonic_nanoseconds(void)
+{
+    struct timespec  ts;
+
+    (void) clock_gettime(CLOCK_MONOTONIC, &ts);
+
+    return (int64_t) ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+
 #endif

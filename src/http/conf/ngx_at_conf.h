@@ -39,6 +39,7 @@ char *ngx_at_set_token_endpoint(ngx_conf_t *cf, ngx_command_t *cmd,
 
 /* ngx_at_main.c; conf is an ngx_at_main_conf_t */
 char *ngx_at_set_cache(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_at_set_metrics(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_at_set_claim(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 extern ngx_conf_post_t  ngx_at_max_length_post;
 

@@ -30,20 +30,6 @@ ngx_at_parse_msec(ngx_conf_t *cf, const ngx_at_conf_parameter_t *parameter,
 }
 
 
-static ngx_int_t
-ngx_at_parse_number(ngx_conf_t *cf, const ngx_at_conf_parameter_t *parameter,
-    ngx_str_t *value, void *field)
-{
-    ngx_int_t  n;
-
-    n = ngx_atoi(value->data, value->len);
-
-    *(ngx_uint_t *) field = n;
-
-    return n >= parameter->min && n <= parameter->max ? NGX_OK : NGX_DECLINED;
-}
-
-
 /* RFC 6265 section 4.1.1 */
 
 static int
@@ -217,7 +203,7 @@ const ngx_at_conf_parameter_t  ngx_at_refresh_token_parameters[] = {
       offsetof(ngx_at_issuer_t, refresh_max_age), 1, NGX_AT_TIME_MAX,
       "\"max_age=TIME\" (1s to 10y)", NULL },
 
-    { ngx_string("length="), ngx_at_parse_number,
+    { ngx_string("length="), ngx_at_conf_parse_number,
       offsetof(ngx_at_issuer_t, refresh_length), AT_REFRESH_TOKEN_MIN,
       AT_REFRESH_TOKEN_MAX, "\"length=N\" (44 to 512)", NULL },
 
@@ -225,11 +211,11 @@ const ngx_at_conf_parameter_t  ngx_at_refresh_token_parameters[] = {
       offsetof(ngx_at_issuer_t, refresh_grace), 0, 60000,
       "\"grace=TIME\" (0 to 1m)", NULL },
 
-    { ngx_string("per_user="), ngx_at_parse_number,
+    { ngx_string("per_user="), ngx_at_conf_parse_number,
       offsetof(ngx_at_issuer_t, sessions_per_user), 1, 10000,
       "\"per_user=N\" (1 to 10000)", NULL },
 
-    { ngx_string("per_minute="), ngx_at_parse_number,
+    { ngx_string("per_minute="), ngx_at_conf_parse_number,
       offsetof(ngx_at_issuer_t, refreshes_per_minute), 1, 1000000,
       "\"per_minute=N\" (1 to 1000000)", NULL },
 
@@ -260,7 +246,7 @@ const ngx_at_conf_parameter_t  ngx_at_password_parameters[] = {
     { ngx_string("failures="), ngx_at_parse_failures, 0, 1, NGX_AT_TIME_MAX,
       "\"failures=N/TIME\" (1 to 1000000 in 1s to 10y)", NULL },
 
-    { ngx_string("per_address="), ngx_at_parse_number,
+    { ngx_string("per_address="), ngx_at_conf_parse_number,
       offsetof(ngx_at_issuer_t, address_failures), 1, 1000000,
       "\"per_address=N\" (1 to 1000000)", NULL },
 

@@ -10,6 +10,7 @@
 #include "core/authz/at_cache.h"
 
 #include "http/access/ngx_at_variables.h"
+#include "http/metrics/ngx_at_metrics.h"
 #include "http/store/ngx_at_state.h"
 #include "http/store/ngx_at_store.h"
 #include "http/worker/ngx_at_job.h"
@@ -49,6 +50,7 @@ ngx_at_create_main_conf(ngx_conf_t *cf)
 
     atmcf->max_length = NGX_CONF_UNSET_SIZE;
     atmcf->cache_size = NGX_CONF_UNSET_SIZE;
+    atmcf->metrics_clients = NGX_CONF_UNSET_UINT;
 
     return atmcf;
 }
@@ -61,12 +63,21 @@ ngx_at_init_main_conf(ngx_conf_t *cf, void *conf)
 
     ngx_conf_init_size_value(atmcf->max_length, AT_JWT_LEN_DEFAULT);
     ngx_conf_init_size_value(atmcf->cache_size, NGX_AT_CACHE_SIZE);
+    ngx_conf_init_uint_value(atmcf->metrics_clients, NGX_AT_METRICS_CLIENTS);
+
+    /* a thread counts API tokens that expire soon */
+
+    if (atmcf->needs_metrics && atmcf->store_path.data) {
+        atmcf->needs_thread_pool = 1;
+    }
 
     if (ngx_at_check_issuers(cf, atmcf) != NGX_OK
         || ngx_at_check_store(cf, atmcf) != NGX_OK
         || ngx_at_check_token_endpoints(cf, atmcf) != NGX_OK
         || ngx_at_check_state(cf, atmcf) != NGX_OK
-        || ngx_at_resolve_thread_pools(cf, atmcf) != NGX_OK)
+        || ngx_at_resolve_thread_pools(cf, atmcf) != NGX_OK
+        || (atmcf->needs_metrics
+            && ngx_at_metrics_add_zone(cf, atmcf) != NGX_OK))
     {
         return NGX_CONF_ERROR;
     }
@@ -102,6 +113,56 @@ ngx_at_set_cache(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     atmcf->cache_size = size;
+
+    return NGX_CONF_OK;
+}
+
+
+static const ngx_at_conf_parameter_t  ngx_at_metrics_parameters[] = {
+
+    { ngx_string("clients="), ngx_at_conf_parse_number, 0, 0,
+      NGX_AT_METRICS_CLIENTS_MAX, "\"clients=N\" with N up to 1000", NULL },
+
+    { ngx_null_string, NULL, 0, 0, 0, NULL, NULL }
+};
+
+
+char *
+ngx_at_set_metrics(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_uint_t                 clients;
+    ngx_at_main_conf_t        *atmcf;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    atmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_auth_token_module);
+
+    if (clcf->handler == ngx_at_metrics_handler) {
+        return "is duplicate";
+    }
+
+    if (clcf->handler) {
+        return "conflicts with another content handler of the location";
+    }
+
+    if (ngx_at_conf_parse_parameters(cf, 1, ngx_at_metrics_parameters,
+                                     &clients)
+        != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    clcf->handler = ngx_at_metrics_handler;
+    atmcf->needs_metrics = 1;
+
+    /* the largest value of all locations */
+
+    if (cf->args->nelts > 1
+        && (atmcf->metrics_clients == NGX_CONF_UNSET_UINT
+            || atmcf->metrics_clients < clients))
+    {
+        atmcf->metrics_clients = clients;
+    }
 
     return NGX_CONF_OK;
 }

@@ -438,39 +438,39 @@ ngx_at_fetch_missing_keys(const ngx_at_loc_conf_t *atcf,
 }
 
 
-static u_char *
-ngx_at_fetch_issuer_status(u_char *p, const ngx_at_issuer_t *issuer,
-    const at_trusted_issuer_t *trusted)
+void
+ngx_at_fetch_get_stats(ngx_http_request_t *r, const ngx_at_issuer_t *issuer,
+    ngx_at_key_stats_t *stats)
 {
-    time_t             age;
-    ngx_uint_t         i, keys, fetches, failures;
-    ngx_at_source_t  **sources;
+    ngx_int_t             next;
+    ngx_uint_t            i;
+    ngx_at_source_t     **sources;
+    at_trusted_issuer_t  *trusted;
 
-    keys = 0;
-    fetches = 0;
-    failures = 0;
-    age = -1;
+    trusted = ngx_at_trusted_issuers(r, &issuer, 1);
 
-    for (i = 0; i < trusted->n_sets; i++) {
-        keys += trusted->sets[i] ? trusted->sets[i]->n : 0;
+    stats->keys = 0;
+    stats->age = -1;
+    stats->fetches = issuer->sources.nelts ? 0 : -1;
+    stats->failures = stats->fetches;
+    stats->next = -1;
+
+    for (i = 0; trusted && i < trusted->n_sets; i++) {
+        stats->keys += trusted->sets[i] ? trusted->sets[i]->n : 0;
     }
 
     sources = issuer->sources.elts;
 
     for (i = 0; i < issuer->sources.nelts; i++) {
-        fetches += sources[i]->slot->fetches;
-        failures += sources[i]->slot->failures;
-        age = ngx_max(age, ngx_at_source_age(sources[i]));
+        stats->fetches += sources[i]->slot->fetches;
+        stats->failures += sources[i]->slot->failures;
+        stats->age = ngx_max(stats->age, ngx_at_source_age(sources[i]));
+
+        next = (ngx_msec_int_t) (sources[i]->slot->due - ngx_current_msec)
+               / 1000;
+        next = ngx_max(next, 0);
+        stats->next = i ? ngx_min(stats->next, next) : next;
     }
-
-    p = ngx_sprintf(p, "%V:keys=%ui", &issuer->name, keys);
-
-    if (issuer->sources.nelts == 0) {
-        return p;
-    }
-
-    return ngx_sprintf(p, ",age=%T,fetches=%ui,failures=%ui", age, fetches,
-                       failures);
 }
 
 
@@ -478,34 +478,38 @@ ngx_int_t
 ngx_at_fetch_status(ngx_http_request_t *r, const ngx_at_loc_conf_t *atcf,
     ngx_str_t *status)
 {
-    u_char               *p;
-    size_t                len;
-    ngx_uint_t            i;
-    at_trusted_issuer_t  *trusted;
+    u_char                 *p;
+    size_t                  len;
+    ngx_uint_t              i;
+    ngx_at_key_stats_t      stats;
+    const ngx_at_issuer_t  *issuer;
 
     len = 1;
 
     for (i = 0; i < atcf->ntrusted; i++) {
         len += atcf->trusted[i]->name.len
                + sizeof(" :keys=,age=,fetches=,failures=")
-               + 3 * NGX_INT_T_LEN + NGX_TIME_T_LEN;
+               + 4 * NGX_INT_T_LEN;
     }
 
     p = ngx_pnalloc(r->pool, len);
-    trusted = ngx_at_trusted_issuers(r, atcf->trusted, atcf->ntrusted);
-
-    if (p == NULL || trusted == NULL) {
+    if (p == NULL) {
         return NGX_ERROR;
     }
 
     status->data = p;
 
     for (i = 0; i < atcf->ntrusted; i++) {
-        if (i) {
-            *p++ = ' ';
-        }
+        issuer = atcf->trusted[i];
+        ngx_at_fetch_get_stats(r, issuer, &stats);
 
-        p = ngx_at_fetch_issuer_status(p, atcf->trusted[i], &trusted[i]);
+        p = ngx_sprintf(p, "%s%V:keys=%i", i ? " " : "", &issuer->name,
+                        stats.keys);
+
+        if (issuer->sources.nelts) {
+            p = ngx_sprintf(p, ",age=%i,fetches=%i,failures=%i", stats.age,
+                            stats.fetches, stats.failures);
+        }
     }
 
     status->len = p - status->data;

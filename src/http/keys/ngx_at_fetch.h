@@ -36,6 +36,18 @@ ngx_int_t ngx_at_fetch_load_stored(ngx_cycle_t *cycle,
 void ngx_at_fetch_missing_keys(const ngx_at_loc_conf_t *atcf,
     const at_trusted_issuer_t *trusted, const ngx_str_t *token);
 
+/* -1: unknown, or without a key source */
+typedef struct {
+    ngx_int_t  keys;            /* in use */
+    ngx_int_t  age;             /* seconds since the oldest were fetched */
+    ngx_int_t  fetches;
+    ngx_int_t  failures;
+    ngx_int_t  next;            /* seconds until the next fetch */
+} ngx_at_key_stats_t;
+
+void ngx_at_fetch_get_stats(ngx_http_request_t *r,
+    const ngx_at_issuer_t *issuer, ngx_at_key_stats_t *stats);
+
 /* "NAME:keys=N,age=S,fetches=N,failures=N" for each trusted issuer */
 ngx_int_t ngx_at_fetch_status(ngx_http_request_t *r,
     const ngx_at_loc_conf_t *atcf, ngx_str_t *status);

@@ -15,6 +15,7 @@
 #include <sys/resource.h>
 
 #include "core/store/at_store_files.h"
+#include "core/store/at_store_stats.h"
 
 #include "http/base/ngx_at_directive.h"
 #include "http/worker/ngx_at_worker.h"
@@ -398,8 +399,18 @@ ngx_at_check_replacement(ngx_at_worker_store_t *open, const ngx_str_t *path)
 static void
 ngx_at_store_poll(const ngx_at_main_conf_t *atmcf, ngx_log_t *log)
 {
+    ngx_at_worker_store_t  *open;
+
+    open = &ngx_at_worker.store;
+
+    /* a thread reads: try again */
+
+    if (open->handle && at_store_is_pinned(open->handle)) {
+        return;
+    }
+
     if (!ngx_at_store_is_current(atmcf)
-        && ngx_at_check_replacement(&ngx_at_worker.store, &atmcf->store_path)
+        && ngx_at_check_replacement(open, &atmcf->store_path)
            == NGX_OK)
     {
         ngx_at_reopen_store(atmcf, log);
@@ -407,8 +418,8 @@ ngx_at_store_poll(const ngx_at_main_conf_t *atmcf, ngx_log_t *log)
 
     /* an old snapshot keeps its pages from being reused */
 
-    if (ngx_at_worker.store.handle) {
-        at_store_release_snapshot(ngx_at_worker.store.handle);
+    if (open->handle) {
+        at_store_release_snapshot(open->handle);
     }
 }
 

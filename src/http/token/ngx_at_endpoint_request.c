@@ -85,6 +85,7 @@ ngx_at_endpoint_resume(ngx_http_request_t *r)
         }
 
         if (verdict != AT_OK) {
+            er->verdict = verdict;
             er->done = 1;
             ngx_http_finalize_request(r, er->oauth
                                          ? ngx_at_oauth_refuse(er, verdict)
@@ -93,6 +94,7 @@ ngx_at_endpoint_resume(ngx_http_request_t *r)
         }
     }
 
+    er->verdict = AT_OK;
     er->done = 1;
     ngx_http_finalize_request(r, ngx_at_reply(r, NGX_HTTP_OK, &er->response,
                                               er->cache_control));

@@ -54,6 +54,7 @@ struct ngx_at_endpoint_request_s {
     const ngx_at_step_pt       *next_step;
     unsigned                    oauth:1;            /* errors of RFC 6749 */
     unsigned                    done:1;             /* no step follows */
+    at_verdict_e                verdict;            /* once it is done */
 
     ngx_at_password_check_t     password_check;
     at_str_t                    refresh_token;      /* that the client sent */
