@@ -41,7 +41,7 @@ for group in "$@"; do
     test)
         packages="$packages curl openssl perl libcryptx-perl libcrypt-jwt-perl
                   clang libclang-rt-14-dev libasan8 libubsan1 strace mandoc
-                  wrk python3-httpx chromium
+                  wrk python3-httpx chromium prometheus
                   dpkg-dev debhelper lowdown lintian mmdebstrap docker-compose"
         # Debian's npm conflicts with a node from another source
         has_node || packages="$packages nodejs npm"
