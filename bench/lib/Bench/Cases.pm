@@ -67,6 +67,11 @@ sub _blocks ($name, $numbers, $text) {
 my %server = (
     'nginx'        => sub ($self) { $self->_nginx('nginx', 'plain.conf') },
     'own'          => sub ($self) { $self->_own('own', store => $STORE) },
+    # any location with metrics makes all requests be counted
+    'own-metrics'  => sub ($self) {
+        $self->_own('own-metrics', store => $STORE, values => {
+            SERVERS => 'server { listen 127.0.0.1:@metrics@; location / { auth_token_metrics; } }' })
+    },
     'own-fresh'    => sub ($self) { $self->_own('own-fresh') },
     'own-login'    => sub ($self) {
         $self->_nginx('own-login', 'login.conf', values => {
@@ -218,6 +223,8 @@ my @own = (
     _row('auth_token, same token', 'own', 'jwt', 'same', 200, of => 'nginx', refuse => 'bad_signature',
         own => 1,
         group => 'Same bearer token', label => 'auth_token'),
+    _row('auth_token with metrics, same token', 'own-metrics', 'jwt', 'same', 200,
+        of => 'auth_token, same token', own => 1),
     _row('auth_token, each token once', 'own-fresh', 'jwt', 'once', 200,
         of => 'nginx, other token each time', fresh => 1, own => 1,
         group => 'Each bearer token once', label => 'auth_token'),
@@ -245,6 +252,8 @@ my @own = (
     _row('auth_token, same API token', 'own', 'api', 'api', 200, of => 'nginx, X-API-Token',
         refuse => 'wrong_api', own => 1,
         group => 'API token', label => 'auth_token, same token'),
+    _row('auth_token with metrics, same API token', 'own-metrics', 'api', 'api', 200,
+        of => 'auth_token, same API token', own => 1),
     _row('nginx, X-API-Token at random', 'nginx', 'plain', 'random', 200),
     _row('auth_token, one of a million at random', 'own', 'api', 'random', 200,
         of => 'nginx, X-API-Token at random', own => 1,

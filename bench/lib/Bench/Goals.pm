@@ -10,6 +10,8 @@ use List::Util qw(min);
 our @RANGES = map { "auth_token_allow, ranges, $_" } 10_000, 1;
 
 my %small = map { $_ => 1 } 'auth_token, same token', 'auth_token, same API token',
+                             'auth_token with metrics, same token',
+                             'auth_token with metrics, same API token',
                              'auth_token, one of a million at random', @RANGES;
 
 # the rows with a goal for a small difference, and the rows that they are compared with
@@ -87,6 +89,15 @@ sub _ranges ($self) {
                     '%+.2f us' . (defined $more ? sprintf ', %+.0f instructions', $more : ''));
 }
 
+# the number of instructions is repeatable
+sub _metrics ($self, $what) {
+    my ($with, $without) = ("auth_token with metrics, same $what", "auth_token, same $what");
+    my $more = $self->_instructions($with, $without);
+
+    return _at_most("Metrics, same $what: at most 0.1 us above the same without metrics", $self->_extra($with), 0.1,
+                    '%+.2f us' . (defined $more ? sprintf ', %+.0f instructions', $more : ''));
+}
+
 sub _storm ($self) {
     my $s = $self->{storm};
 
@@ -111,6 +122,8 @@ sub all ($self) {
     return (
         $self->_cheap('Same token', 'auth_token, same token', 'nginx'),
         $self->_cheap('Same API token', 'auth_token, same API token', 'nginx, X-API-Token'),
+        $self->_metrics('token'),
+        $self->_metrics('API token'),
         $self->_once('Each token once', 'auth_token, each token once', 1.3),
         $self->_once('Each token once, 1 KiB of claims', 'auth_token, 1 KiB of claims, each token once',
                      1.7),
