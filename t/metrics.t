@@ -77,7 +77,7 @@ sub partner ($client = 'reports', %claims) {
 
 # --- decisions --------------------------------------------------------------
 
-is now()->value('decisions_total'), undef, 'before the first request there is no decision';
+is now()->value('decisions_total'), undef, 'nothing was decided before the first request';
 
 granted $s, '/x', 'a bearer token', token => partner();
 granted $s, '/both', 'two issuers', token => partner();
@@ -110,7 +110,7 @@ sub counted ($page, @names) {
 }
 
 my $page = now();
-is_deeply counted($page, 'decisions_total'), logged($s), 'decisions are those of the access log';
+is_deeply counted($page, 'decisions_total'), logged($s), 'the access log has the same decisions';
 is $page->value('decisions_total', status => 'granted', credential => 'bearer', issuer => 'partner', reason => 'ok'), 2,
     'granted bearer tokens of an issuer';
 is $page->value('decisions_total', status => 'granted', credential => 'api_token', issuer => ''), 3, 'granted API tokens';
@@ -268,7 +268,7 @@ cmp_ok $page->value('issuer_keys_age_seconds', issuer => 'fetched'), '<', 30, 'a
 cmp_ok $page->value('issuer_next_key_fetch_seconds', issuer => 'fetched'), '>', 30, 'time of the next fetch';
 is $page->value('issuer_keys', issuer => 'down'), 0, 'an issuer without keys';
 is $page->value('issuer_keys_age_seconds', issuer => 'down'), undef, 'has no age';
-is $page->value('store_available'), undef, 'without a store there are no metrics of a store';
+is $page->value('store_available'), undef, 'without a store, metrics of a store are missing';
 
 # --- the configuration --------------------------------------------------------------------
 

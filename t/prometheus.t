@@ -96,7 +96,7 @@ if (!$pid) {
 }
 END { if ($pid) { local $?; kill 'KILL', $pid; waitpid $pid, 0 } }
 
-# the "data" of an answer of its API; undef if there is none yet
+# the "data" of a response of its API; undef if it does not respond yet
 sub get ($path, %argument) {
     my $query = join '&', map { "$_=" . $argument{$_} =~ s/([^\w.-])/sprintf '%%%02X', ord $1/ger } sort keys %argument;
     my $client = eval { AuthToken::Client->connect(port => $port) } or return undef;

@@ -948,6 +948,8 @@ test_per_user(void)
 
     is_int(at_session_db_largest_user(sessions, name, sizeof(name), &err), 0,
            "an empty database has no largest user");
+    is_int(at_session_db_count_live(sessions, NOW, &err), 0,
+           "and no sessions");
 
     for (i = 0; i < 3; i++) {
         (void) begin(numbered("r", i), numbered("a", i), NOW + i);
@@ -958,6 +960,10 @@ test_per_user(void)
     is_int(begin("r3", "a3", NOW + 4), OK, "the fourth login");
     is_int(find("r9", NOW + 4), UNKNOWN, "the oldest session has ended");
     is_int(log_out("", "a0", NOW + 4), UNKNOWN, "with its access token");
+    is_int(at_session_db_count_live(sessions, NOW + 4, &err), 3,
+           "three sessions are live");
+    is_int(at_session_db_count_live(sessions, NOW + 10 * DAY, &err), 0,
+           "expired sessions are not live");
     is_int(find("r1", NOW + 4), OK, "the second one has not");
 
     for (i = 0; i < 8; i++) {
@@ -967,6 +973,8 @@ test_per_user(void)
 
     username = "jane";
     (void) log_out("r2", "", NOW + 5);
+    is_int(at_session_db_count_live(sessions, NOW + 5, &err), 2 + 8,
+           "a revoked session is not live");
     is_int(begin("r4", "a4", NOW + 6), OK, "a login after a logout");
     is_int(find("r1", NOW + 6), OK, "a revoked session is removed first");
     is_int(find("r2", NOW + 6), UNKNOWN, "it is unknown then");

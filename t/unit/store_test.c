@@ -23,10 +23,12 @@
 
 #include <lmdb.h>
 
+#include "core/authz/at_record.h"
 #include "core/store/at_lmdb.h"
 #include "core/store/at_lmdb_format.h"
 #include "core/store/at_store.h"
 #include "core/store/at_store_files.h"
+#include "core/store/at_store_stats.h"
 #include "dir.h"
 #include "tap.h"
 
@@ -600,6 +602,68 @@ test_each(void)
     is_int(commit(store), 0, "commit");
     is_int(at_store_foreach(store, AT_TABLE_USERS, walk, &w), -1,
            "foreach fails without a transaction");
+    at_store_close(store);
+}
+
+
+static void
+put_token(at_store_t *store, char id, int64_t expires)
+{
+    char               key[AT_SHA256_LEN];
+    at_bytes_t         bytes = { NULL, 0, 0, 0 };
+    at_token_record_t  token;
+
+    memset(&token, 0, sizeof(token));
+    token.id = (at_str_t) { &id, 1 };
+    token.expires = expires;
+
+    memset(key, id, sizeof(key));
+    must(at_token_encode(&bytes, &token) == 0, "no memory");
+    (void) at_store_put(store, AT_TABLE_TOKENS,
+                        (at_str_t) { key, sizeof(key) },
+                        (at_str_t) { bytes.data, bytes.len });
+    at_bytes_free(&bytes);
+}
+
+
+static void
+test_stats(void)
+{
+    uint64_t           n, revision;
+    at_store_t        *store;
+    at_store_stats_t   stats;
+
+    make();
+    store = open_store(AT_STORE_WRITE);
+
+    is_int(at_store_get_stats(store, &stats), 0, "figures of a new store");
+    is_int(stats.records[AT_TABLE_USERS] + stats.records[AT_TABLE_TOKENS], 0,
+           "it has no records");
+    ok(stats.modified > 1600000000, "the time of its last change");
+    revision = stats.revision;
+
+    begin(store, AT_STORE_WRITE);
+    (void) put(store, "jane", "x");
+    put_token(store, 'a', 1000);
+    put_token(store, 'b', 1001);
+    put_token(store, 'c', 2000);
+    put_token(store, 'd', 2001);
+    put_token(store, 'e', AT_NEVER);
+    (void) commit(store);
+
+    is_int(at_store_get_stats(store, &stats), 0, "figures after a commit");
+    is_int(stats.records[AT_TABLE_USERS], 1, "the number of users");
+    is_int(stats.records[AT_TABLE_TOKENS], 5, "the number of API tokens");
+    ok(stats.revision == revision + 1, "the revision increases");
+
+    at_store_pin(store, 1);
+    ok(at_store_is_pinned(store), "a store is pinned");
+    is_int(at_store_count_expiring(store, 1000, 2000, &n), 0,
+           "API tokens that expire are counted");
+    is_int(n, 2, "those after the first time, up to the second one");
+    at_store_pin(store, 0);
+    ok(!at_store_is_pinned(store), "a store is released");
+
     at_store_close(store);
 }
 
@@ -1229,7 +1293,8 @@ main(void)
     (void) setvbuf(stdout, NULL, _IOLBF, 0);
 
     RUN(test_init, test_owner, test_content, test_format, test_modes,
-        test_records, test_abort, test_each, test_lower, test_unwritten_end,
+        test_records, test_abort, test_each, test_stats, test_lower,
+        test_unwritten_end,
         test_current, test_full_disk, test_damage_codes, test_processes,
         test_other_data, test_killed, test_dead_readers, test_snapshot,
         test_pinned, test_long_path, test_limited_map);

@@ -44,8 +44,8 @@ ngx_at_metrics_endpoint_number(const ngx_str_t *directive)
 
 
 /*
- * The issuer block of a request: the one that has verified the token, or the
- * only one that the location trusts.
+ * The issuer block that has verified the token, or the only issuer block that
+ * the location trusts.
  */
 
 static ngx_uint_t
@@ -162,7 +162,7 @@ ngx_at_metrics_count_decision(const ngx_at_ctx_t *ctx)
 }
 
 
-/* the cache counts for itself: adds what it has counted since the last call */
+/* adds what the cache of this process has counted since the last call */
 
 void
 ngx_at_metrics_add_cache(void)

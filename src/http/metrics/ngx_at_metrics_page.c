@@ -345,7 +345,7 @@ ngx_at_metrics_write_workers(at_exposition_t *page)
     }
 
     ngx_at_metrics_write_value(page, "auth_token_workers", AT_METRIC_GAUGE, "",
-        "Worker processes, with those that are shutting down.", workers);
+        "Worker processes, also when they are shutting down.", workers);
 
     at_exposition_family(page, "auth_token_queued_jobs", AT_METRIC_GAUGE, "",
         "Jobs that wait for a thread: passwords to check, slow signatures to "
@@ -402,10 +402,10 @@ ngx_at_metrics_write_keys(at_exposition_t *page, ngx_http_request_t *r,
           "Time since the keys in use were fetched.",
           offsetof(ngx_at_key_stats_t, age) },
         { "auth_token_issuer_key_fetches", AT_METRIC_COUNTER, "",
-          "Fetches of keys, with those that failed.",
+          "Fetches of keys, successful or not.",
           offsetof(ngx_at_key_stats_t, fetches) },
         { "auth_token_issuer_key_fetch_failures", AT_METRIC_COUNTER, "",
-          "Fetches of keys that failed.",
+          "Failed fetches of keys.",
           offsetof(ngx_at_key_stats_t, failures) },
         { "auth_token_issuer_next_key_fetch_seconds", AT_METRIC_GAUGE,
           "seconds", "Time until keys are fetched again.",

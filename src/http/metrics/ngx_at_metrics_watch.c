@@ -2,9 +2,9 @@
  * Copyright (C) the nginx-auth-token authors
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Gauges that no single request changes.  Sessions and API tokens that expire
- * soon are found by visiting all records: one worker does this, in threads,
- * and is busy with it for at most a twentieth of the time.
+ * Gauges that no single request changes.  One worker counts sessions, and API
+ * tokens that expire soon.  It has to visit all records for this, in threads,
+ * and spends at most a twentieth of its time.
  */
 
 #include "http/metrics/ngx_at_metrics_zone.h"
