@@ -416,7 +416,7 @@ test_logout(void)
     is_int(at_session_find_by_access(sessions, &session, buf, &expires,
                                      at_str("same"), NOW, &err), OK,
            "an access token of two sessions");
-    is_int(expires, NOW + 1 + DAY, "leads to the one that expires last");
+    is_int(expires, NOW + 1 + DAY, "leads to the session that expires last");
 
     is_int(log_out("", "", NOW), UNKNOWN,
            "logout without tokens revokes nothing");

@@ -272,7 +272,7 @@ at_password_verify(at_str_t hash, at_str_t password)
 
     text = at_password_crypt(work);
 
-    /* the hash is valid: yescrypt returns EINVAL if there is no memory */
+    /* the hash is valid: yescrypt returns EINVAL if memory is missing */
     if (text == NULL) {
         rc = AT_PASSWORD_FAILED;
 
