@@ -126,7 +126,7 @@ sub timed ($connection, $request) {
     my $tries = $ENV{AT_TIMING_TRIES} || 15;
     my $hash  = hash_of($AuthToken::Local::PASSWORD, '$y$j9T$' . 'abcdefghijklmnop');
 
-    my $local = start(issuer_conf(main => 'password failures=1000000/1s;') . <<'CONF' . api_conf() . '    }',
+    my $local = start(issuer_conf(main => 'password failures=1000000/1s per_address=1000000;') . <<'CONF' . api_conf() . '    }',
     server {
         listen %%LISTEN%%;
         keepalive_requests 100000;
