@@ -2,8 +2,8 @@
 
 # Memory of the workers at full load: all kinds of credentials and of refusals, logins,
 # refreshes, logouts and the other token endpoints, without a pause.  The private memory
-# of a worker does not grow.  MINUTES is the duration (0.2), after a minute in which the
-# verification cache fills: a small one, which is full soon.
+# of a worker does not grow.  MINUTES is the duration (0.2), after up to ten minutes in
+# which caches, pools and the session database reach their size.
 #
 # Requirements: memory-at-load.
 
@@ -19,8 +19,10 @@ use MIME::Base64 qw(encode_base64);
 use Time::HiRes qw(sleep time);
 
 my $minutes = $ENV{MINUTES} || 0.2;
-my $warm_up = min(1, $minutes / 3);
+my $warm_up = min(10, $minutes / 3);
 my $batch   = 16;               # requests sent at once
+
+$AuthToken::Client::TIMEOUT = 60;
 
 # --- server -----------------------------------------------------------------
 
