@@ -24,7 +24,7 @@ my $conf = issuer_conf(main => 'refresh_token grace=10s per_minute=100000;') . <
     %%ISSUER quick: issuer https://quick.example; signing_key %%DIR%%/old.pem kid=old;
         access_token expires=10m cookie=at;
         refresh_token grace=0 expires=15m length=64 cookie=rt path=/quick/token;%%
-    %%ISSUER aged: issuer https://aged.example; signing_key %%DIR%%/old.pem; refresh_token grace=0 max_age=5s;%%
+    %%ISSUER aged: issuer https://aged.example; signing_key %%DIR%%/old.pem; refresh_token grace=0 max=5s;%%
     %%ISSUER brief: issuer https://brief.example; signing_key %%DIR%%/old.pem; refresh_token expires=1s;%%
     server {
         listen %%LISTEN%%;
@@ -168,7 +168,7 @@ is $why, 'expired_refresh_token', 'an expired refresh token: the log says expire
     my $lifetime = sub ($answer) { (map { /^refreshToken=.*; Max-Age=(\d+);/ ? $1 : () } $answer->all('Set-Cookie'))[0] };
     my $answer   = login_at('/aged/login');
     my $start    = time;
-    is $lifetime->($answer), 5, 'the cookie of the refresh token does not outlive max_age';
+    is $lifetime->($answer), 5, 'the cookie of the refresh token does not outlive the maximum';
 
     my @lifetimes;
     while ($answer->{status} == 200 && time < $start + 20) {
@@ -178,7 +178,7 @@ is $why, 'expired_refresh_token', 'an expired refresh token: the log says expire
         $s->errors->lines;
         $answer = post_json($s, '/aged/token', { refreshToken => $aged{refreshToken} });
     }
-    is_refused $answer, invalid_refresh_token => 'no refresh extends a session beyond max_age';
+    is_refused $answer, invalid_refresh_token => 'no refresh extends a session beyond its maximum';
     like join("\n", $s->errors->lines), qr/reason: (?:expired|unknown)_refresh_token,/, 'its refresh token has expired';
     cmp_ok scalar @lifetimes, '>', 2, 'it could be refreshed before';
     is_deeply \@lifetimes, [sort { $b <=> $a } @lifetimes], 'the cookies live until the end of the session';
@@ -314,12 +314,12 @@ is_deeply \%alive, { logout => 0, reuse => 0 }, 'no refresh token is valid after
 my $kept = fresh('jane')->{refreshToken};
 %quick = cookies(login_at('/quick/login'));
 select undef, undef, undef, 1.1;
-$s->configure($conf =~ s/expires=15m/expires=15m max_age=1s/r);
+$s->configure($conf =~ s/expires=15m/expires=15m max=1s/r);
 $s->reload;
 is refresh($s, $kept)->{status}, 200, 'a refresh token is valid after a reload';
 $s->errors->lines;
 rinv post_json($s, '/quick/token', { refreshToken => $quick{rt} }), 'expired_refresh_token',
-     'a login that is older than a max_age that was set later';
+     'a login that is older than a maximum that was set later';
 
 # --- worker processes that are killed ----------------------------------------------------------
 

@@ -63,7 +63,7 @@ typedef struct {
     ngx_str_t               refresh_cookie;
     ngx_at_cookie_scope_t   refresh_scope;
     time_t                  refresh_expires;
-    time_t                  refresh_max_age;    /* of the login; 0: no limit */
+    time_t                  refresh_max;        /* of the login; 0: no limit */
     ngx_uint_t              refresh_length;
     ngx_msec_t              refresh_grace;      /* milliseconds */
     ngx_uint_t              refreshes_per_minute;

@@ -199,9 +199,9 @@ const ngx_at_conf_parameter_t  ngx_at_refresh_token_parameters[] = {
       offsetof(ngx_at_issuer_t, refresh_expires), 1, NGX_AT_TIME_MAX,
       "\"expires=TIME\" (1s to 10y)", NULL },
 
-    { ngx_string("max_age="), ngx_at_conf_parse_seconds,
-      offsetof(ngx_at_issuer_t, refresh_max_age), 1, NGX_AT_TIME_MAX,
-      "\"max_age=TIME\" (1s to 10y)", NULL },
+    { ngx_string("max="), ngx_at_conf_parse_seconds,
+      offsetof(ngx_at_issuer_t, refresh_max), 1, NGX_AT_TIME_MAX,
+      "\"max=TIME\" (1s to 10y)", NULL },
 
     { ngx_string("length="), ngx_at_conf_parse_number,
       offsetof(ngx_at_issuer_t, refresh_length), AT_REFRESH_TOKEN_MIN,

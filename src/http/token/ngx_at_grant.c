@@ -94,7 +94,7 @@ ngx_at_grant_claims(const ngx_at_endpoint_request_t *er, at_str_t audience)
 int64_t
 ngx_at_session_end(const ngx_at_issuer_t *issuer, int64_t created)
 {
-    return issuer->refresh_max_age ? created + issuer->refresh_max_age * 1000
+    return issuer->refresh_max ? created + issuer->refresh_max * 1000
                                    : INT64_MAX;
 }
 

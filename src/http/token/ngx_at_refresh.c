@@ -105,7 +105,7 @@ ngx_at_refresh_rotate(ngx_at_endpoint_request_t *er)
         return AT_REFRESH_TOKEN_ISSUER_MISMATCH;
     }
 
-    /* "max_age" may be shorter than when the token was issued */
+    /* "max" may be shorter than when the token was issued */
     if (ngx_at_session_end(er->issuer, session.created) <= ngx_at_now()) {
         return AT_EXPIRED_REFRESH_TOKEN;
     }
