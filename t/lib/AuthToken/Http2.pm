@@ -8,6 +8,7 @@ use v5.36;
 
 use AuthToken::Client;
 use Exporter qw(import);
+use File::Basename qw(dirname);
 
 our @EXPORT    = qw(http2);
 our @EXPORT_OK = qw(over_tls);
@@ -69,7 +70,7 @@ sub _answer ($file, $method) {
     my $body = AuthToken::Log->new("$file.body")->content;
 
     my ($http, $status, $rest) = $head =~ m{\AHTTP/(\S+) (\d{3})[^\r]*\r\n(.*?)\r\n\z}s
-        or die "no response: $head\n";
+        or die "no response: $head\n", AuthToken::Log->new(dirname($file) . '/output')->content;
 
     return bless {
         http => $http, status => $status, raw_head => $head, kept => 1,
