@@ -221,7 +221,9 @@ ngx_at_metrics_find_series(ngx_at_series_t series)
     uint64_t    key, *cell;
     ngx_uint_t  i, n;
 
-    i = (series.key * 0x9e3779b97f4a7c15) >> 32;
+    /* only the highest bits of the product depend on all labels */
+
+    i = (series.key * 0x9e3779b97f4a7c15) >> 54;
 
     for (n = 0; n < NGX_AT_METRICS_PROBES; n++, i++) {
         i &= NGX_AT_METRICS_SERIES - 1;
