@@ -17,6 +17,7 @@ use AuthToken::Store;
 use AuthToken::Test;
 use AuthToken::Token qw(key);
 use JSON::PP ();
+use Time::HiRes qw(sleep);
 
 sub metrics ($s, %o) { AuthToken::Metrics->scrape($s, %o) }
 
@@ -259,6 +260,7 @@ is $s->request('/if?x=1', %page)->{status}, 200, 'with "if"';
 
 my $source  = AuthToken::Source->start(keys => ['rsa', 'rsa2']);
 my $fetched = start(<<"CONF", files => { 'ca.pem' => $source->ca }, workers => 2);
+    auth_token_state_path %%DIR%%/state;
     %%ISSUER fetched: issuer https://fetched.example; jwks_uri @{[$source->url('/jwks')]} ca_file=%%DIR%%/ca.pem;%%
     %%ISSUER down: issuer https://down.example; jwks_uri http://127.0.0.1:1/jwks pause=1;%%
     server {
@@ -278,6 +280,43 @@ cmp_ok $page->value('issuer_next_key_fetch_seconds', issuer => 'fetched'), '>', 
 is $page->value('issuer_keys', issuer => 'down'), 0, 'an issuer without keys';
 is $page->value('issuer_keys_age_seconds', issuer => 'down'), undef, 'has no age';
 is $page->value('store_available'), undef, 'without a store, metrics of a store are missing';
+
+# --- many issuers -------------------------------------------------------------------------
+
+my $many = start(join('', map { "    %%ISSUER i$_: issuer https://i$_.example;%%\n" } 1 .. 40) . <<"CONF");
+    server {
+        listen %%LISTEN%%;
+        auth_token on;
+        auth_token_trust @{[map { "i$_" } 1 .. 40]};
+        location / { proxy_pass %%UPSTREAM%%; }
+        location = /metrics { auth_token off; auth_token_metrics; }
+        location = /good { auth_token off; proxy_pass %%UPSTREAM%%; }
+    }
+CONF
+
+granted $many, '/x', "issuer $_", token => good_token(iss => "https://i$_.example") for 1 .. 40;
+$page = metrics($many);
+is scalar(grep { $page->value('decisions_total', status => 'granted', issuer => "i$_") == 1 } 1 .. 40), 40, 'decisions of 40 issuers';
+is $page->value('other_requests_total'), 0, 'each of them has a counter';
+
+# --- a truncated store ---------------------------------------------------------------------
+
+my $truncated = start(<<'CONF', good => ['/good'], prepare => AuthToken::Store->prepare);
+    auth_token_store lmdb:%%DIR%%/store;
+    server {
+        listen %%LISTEN%%;
+        location = /metrics { auth_token_metrics; }
+        location = /good { proxy_pass %%UPSTREAM%%; }
+    }
+CONF
+
+eventually 'a count of API tokens' => sub { defined metrics($truncated)->value('store_expiring_api_tokens') };
+sleep 2.1;    # the pause until the next count
+expect_log $truncated, qr/store not available/;
+truncate $truncated->{store}->path . '/data.mdb', 4096 or die "truncate: $!\n";
+eventually 'a truncated store is not available' => sub { metrics($truncated)->value('store_available') == 0 };
+$truncated->errors->await(qr/store not available/);
+unlike $truncated->errors->content, qr/exited on signal/, 'no thread reads it';
 
 # --- the configuration --------------------------------------------------------------------
 

@@ -459,14 +459,16 @@ at_store_count_token(void *data, at_str_t key, at_str_t value)
 
 
 int
-at_store_count_expiring(const at_store_t *store, int64_t from, int64_t until,
+at_store_count_expiring(at_store_t *store, int64_t from, int64_t until,
     uint64_t *n)
 {
     int            rc, result;
     MDB_txn       *txn;
     at_expiring_t  expiring = { from, until, 0 };
 
-    if (mdb_txn_begin(store->lmdb.env, NULL, MDB_RDONLY, &txn) != 0) {
+    if (at_lmdb_is_truncated(&store->lmdb)
+        || mdb_txn_begin(store->lmdb.env, NULL, MDB_RDONLY, &txn) != 0)
+    {
         return -1;
     }
 

@@ -29,8 +29,8 @@ int at_store_get_stats(at_store_t *store, at_store_stats_t *stats);
  * all of them, so call it in a thread, while the store is pinned.  A pinned
  * store may be used by its own thread, but must not be closed.
  */
-int at_store_count_expiring(const at_store_t *store, int64_t from,
-    int64_t until, uint64_t *n);
+int at_store_count_expiring(at_store_t *store, int64_t from, int64_t until,
+    uint64_t *n);
 void at_store_pin(at_store_t *store, int pinned);
 int at_store_is_pinned(const at_store_t *store);
 
