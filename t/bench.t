@@ -35,7 +35,7 @@ if (grep { !-e "$build/bench/$_" } qw(mint verify smallmap.so spin.so)) {
 }
 
 %ENV = (%ENV, AT_BUILD => $build, AT_NGINX => AuthToken::Server::script($temp), TMPDIR => "$temp/run",
-        BENCH_OUT => "$temp/out", BENCH_KEEP => "$temp/keep", BENCH_ROUNDS => 1, BENCH_SECONDS => 0.2,
+        BENCH_OUT => "$temp/out", BENCH_KEEP => "$temp/keep", BENCH_ROUNDS => 1, BENCH_SECONDS => 0.5,
         BENCH_DISTINCT => 200, BENCH_SMALL => 1, BENCH_VALGRIND => 0);
 
 sub bench ($only) {

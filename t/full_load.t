@@ -30,7 +30,8 @@ my $secret = 'canary-client-secret';
 my $zones  = 'password failures=1000000/1m per_address=1000000';
 
 my $s = start(issuer_conf(main => "$zones; refresh_token grace=5s;") . <<'CONF' . api_conf('main', 'apps') . '}',
-    %%ISSUER apps: issuer https://apps.example; audience api; client_claim appid; rights role; signing_key %%DIR%%/old.pem;%%
+    %%ISSUER apps: issuer https://apps.example; audience api; client_claim appid; rights role; signing_key %%DIR%%/old.pem;
+                   password failures=1000000/1m per_address=1000000;%%
     auth_token_cache 64k;
     auth_token_issuer other { issuer https://other.example; audience api; key_file %%DIR%%/keys.json;
                               algorithms RS256 ES256 EdDSA; }

@@ -46,7 +46,7 @@ sub client_token ($id) {
     return token(%client, claims => { iss => 'https://clients.example', appid => $id });
 }
 
-my %text = map { $_ => sprintf 'token-%s-%s', $_, 'x' x 30 }
+my %text = map { $_ => sprintf 'token-%s-%s', $_, 'z' x 30 }
            qw(plain user role expired disabled far scope ceiling nobody denied blocked off norole);
 
 my $long = 'x' x 200;           # long enough for a separate allocation
