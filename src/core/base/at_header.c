@@ -108,7 +108,7 @@ at_header_basic_decode(at_str_t credential, char *buf, at_str_t *user,
 {
     int     rc;
     char    url[AT_HEADER_BASIC_MAX];
-    size_t  len;
+    size_t  len = 0;
 
     rc = credential.len <= sizeof(url)
          ? at_header_base64_to_url(url, &len, credential) : -1;

@@ -645,7 +645,7 @@ at_session_each_of_access(at_session_db_t *db, MDB_txn *txn, at_str_t access,
     int               rc;
     int64_t           expires;
     MDB_val           key, value;
-    MDB_cursor       *cursor;
+    MDB_cursor       *cursor = NULL;
     at_access_key_t   first, found;
 
     *active = 0;

@@ -313,7 +313,7 @@ int64_t
 at_session_db_count_live(at_session_db_t *db, int64_t now, at_error_t *err)
 {
     int       rc;
-    int64_t   n;
+    int64_t   n = 0;
     MDB_txn  *txn;
 
     txn = NULL;

@@ -216,6 +216,9 @@ ngx_at_oauth_read_basic(ngx_http_request_t *r,
     }
 
     plain = buf + n;
+    id_len = 0;
+    secret_len = 0;
+    ngx_memzero(&id, sizeof(at_str_t));
     verdict = AT_BAD_BASIC;
 
     if (at_header_basic_decode(ngx_at_view(credential), buf, &user, &password)
