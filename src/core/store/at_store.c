@@ -117,9 +117,11 @@ at_store_is_current(at_store_t *store)
 
 
 static int
-at_store_snapshot_is_latest(const at_store_t *store)
+at_store_snapshot_is_latest(at_store_t *store)
 {
-    return store->snapshot != 0
+    /* first, because a truncated file has no meta pages to read */
+    return !at_lmdb_is_truncated(&store->lmdb)
+           && store->snapshot != 0
            && store->snapshot == at_lmdb_last_txnid(&store->lmdb);
 }
 
@@ -137,9 +139,7 @@ at_store_drop_snapshot(at_store_t *store)
 void
 at_store_release_snapshot(at_store_t *store)
 {
-    if (at_lmdb_is_truncated(&store->lmdb)
-        || !at_store_snapshot_is_latest(store))
-    {
+    if (!at_store_snapshot_is_latest(store)) {
         at_store_drop_snapshot(store);
     }
 }
@@ -173,9 +173,7 @@ at_store_begin(at_store_t *store, at_store_mode_e mode, at_error_t *err)
         return at_lmdb_begin_write(&store->lmdb, &store->txn, err);
     }
 
-    if (at_lmdb_is_truncated(&store->lmdb)
-        || !at_store_snapshot_is_latest(store))
-    {
+    if (!at_store_snapshot_is_latest(store)) {
         at_store_drop_snapshot(store);
 
         rc = at_lmdb_begin(&store->lmdb, MDB_RDONLY, &store->reader);
